@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's own description of an estate: what exists, before anybody looks at it.
+
+Shares nothing with plugins/. The generator (estate/) fills it, the host endpoints (hosts/) and the directory (directory/) play it,
+the truth is computed from it. Windows' numbers are used as Windows uses them (see the wire reference); GUIDs are lower case without
+braces here and take their wire form only where they are written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class LabProtector:
+    """A key protector of a volume; ``type`` is Windows' number (1 TPM, 2 external key, 3 recovery password, ...)."""
+
+    key_id: str
+    type: int
+    password: str | None = None
+    friendly_name: str = ""
+    #: GetNumericalPasswordBackupType's bit mask (1 AD, 2 Microsoft account, 4 Entra, 8 file, 16 printed)
+    backup_types: int = 0
+
+
+@dataclass(kw_only=True)
+class LabVolume:
+    """One encryptable volume with the state the provider keeps."""
+
+    device_guid: str
+    persistent_id: str | None
+    drive_letter: str | None
+    mount_point: str | None = None
+    volume_type: int = 0
+    conversion_status: int = 1
+    encryption_percentage: int = 100
+    encryption_method: int = 7
+    protection_status: int = 1
+    locked: bool = False
+    #: None: not suspended
+    suspend_count: int | None = None
+    hardware_test_status: int = 0
+    #: key ID of the external key that unlocks this data volume automatically
+    auto_unlock_key_id: str | None = None
+    protectors: list[LabProtector] = field(default_factory=list)
+    #: method name -> HRESULT it fails with, as a fault of this one volume
+    failing_methods: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class LabHost:
+    """One inventory host: a WS-Man endpoint on its own loopback address, port 5986 (HTTPS) unless said otherwise."""
+
+    inventory_name: str
+    netbios_name: str
+    #: DNS suffix of the domain it is a member of; None for a workgroup machine
+    domain: str | None
+    workgroup: str = "WORKGROUP"
+    #: one of the profiles of hosts/profiles.py: ws2012r2, ws2016, ws2019, ws2022, ws2025, win10_1507, win10_22h2, win11_23h2, win11_25h2
+    profile: str = "win11_25h2"
+    #: 0 standalone workstation, 1 member workstation, 2 standalone server, 3 member server, 5 primary domain controller
+    domain_role: int = 1
+    address: str = ""
+    port: int = 5986
+    scheme: str = "https"
+    #: ansible_winrm_transport: basic, certificate, ntlm, kerberos, credssp
+    transport: str = "basic"
+    username: str = "svc-keyward"
+    password: str = ""
+    serial: str = ""
+    hardware_uuid: str = ""
+    manufacturer: str = "Lab Computers"
+    model: str = "Model 1"
+    bitlocker_installed: bool = True
+    #: failover cluster this node belongs to (MSCluster_Cluster.Name), None: namespace root/mscluster does not exist
+    cluster_name: str | None = None
+    entra_device_id: str | None = None
+    entra_tenant_id: str | None = None
+    #: values of HKLM\\SOFTWARE\\Policies\\Microsoft\\FVE: int is REG_DWORD, str is REG_SZ; None: the key does not exist
+    fve_policy: dict[str, int | str] | None = None
+    #: certificate: lab (names dns_name and the address), address_only (does not name the host), untrusted, expired, wrong_name
+    certificate: str = "lab"
+    #: a fault of hosts/faults.py that the whole endpoint shows; None: it works. Listed there with its meaning: refused, blackhole, hung,
+    #: slow, wrong_password, not_admin, uac_filtered, wmi_denied, root_sddl, garbage, not_xml, truncated, huge, entity_bomb, lying_relates_to,
+    #: wrong_types, http_503, http_404, empty_500
+    fault: str | None = None
+    #: form of the wire answers where the reference is unconfirmed: see hosts/profiles.py for the names
+    wire_form: str = "modern"
+    volumes: list[LabVolume] = field(default_factory=list)
+
+    @property
+    def dns_name(self) -> str:
+        """The full DNS host name, lower case."""
+        return f"{self.netbios_name}.{self.domain}".lower() if self.domain else self.netbios_name.lower()
+
+
+@dataclass(kw_only=True)
+class LabComputerObject:
+    """A computer object in the directory."""
+
+    #: sAMAccountName without the dollar sign
+    name: str
+    dns_name: str | None
+    ou: str = "OU=Clients"
+    operating_system: str | None = "Windows 11 Enterprise"
+    enabled: bool = True
+    #: None: attribute absent
+    last_logon: datetime | None = None
+    #: servicePrincipalName MSClusterVirtualServer/... marks a cluster name object
+    cluster_name_object: bool = False
+    #: known machine password, so that a host can write as itself
+    machine_password: str | None = None
+    #: delete the object (with its entries) after seeding: entries become tombstones
+    delete_after: bool = False
+
+
+@dataclass(kw_only=True)
+class LabEntry:
+    """A msFVE-RecoveryInformation object below a computer object; the ``raw_*`` fields plant damage."""
+
+    #: LabComputerObject.name it lies under
+    computer: str
+    key_id: str
+    password: str
+    created: datetime
+    volume_guid: str | None = None
+    #: bytes of msFVE-RecoveryGuid instead of key_id's sixteen
+    raw_recovery_guid: bytes | None = None
+    #: the GUID in the CN where it differs from the attribute's
+    cn_key_id: str | None = None
+    key_package: bytes | None = None
+    #: an ACL on this one object hides it from the metadata account: only its DN can be seen
+    hidden: bool = False
+
+
+@dataclass(kw_only=True)
+class Estate:
+    """A whole estate, reproducible from seed, size and options."""
+
+    seed: int
+    now: datetime
+    realm: str = "lab.example"
+    hosts: list[LabHost] = field(default_factory=list)
+    computers: list[LabComputerObject] = field(default_factory=list)
+    entries: list[LabEntry] = field(default_factory=list)
+    #: inventory name -> why this host carries which conditions, for a person reading the lab
+    conditions: dict[str, list[str]] = field(default_factory=dict)
+    #: observations made earlier, as volume_info would have returned them, for hosts that are given by ``observations:``
+    stale_observations: dict[str, dict[str, Any]] = field(default_factory=dict)
