@@ -288,6 +288,7 @@ class StoreReading:
 
     ``state`` partial: something in it could not be read to the end, so what was not found is unknown.
     ``domain`` is the DNS name of the domain an AD reading comes from. ``read_only`` is a read-only DC or Global Catalog.
+    ``unsearched_owners``: owners whose hidden entries could not be looked for, so what was not found under them is unknown.
     """
 
     store: str
@@ -297,6 +298,7 @@ class StoreReading:
     entries: tuple[Entry, ...] = ()
     domain: str | None = None
     read_only: bool = False
+    unsearched_owners: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

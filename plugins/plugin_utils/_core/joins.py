@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Which object in a store is which computer, and how we know (DESIGN section 4).
+
+A host's own name is a claim; it becomes authenticated when the channel proved the same name. A name in the inventory alone is the weakest
+join. Two live hosts that hold the same owner hold nothing: nobody can say whose entries lie there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .model import Join, Observation, Owner, StoreReading
+from .requirements import Requirements
+from .verdict import is_too_old
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryHost:
+    """A host of the inventory and the address it is reached at (``ansible_host``)."""
+
+    name: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreJoin:
+    """Where a computer's entries lie in one store; ``owner`` None: it has none there.
+
+    ``disputed``: there are owners (``rivals``, by ID), but it cannot be said whose they are: two live hosts hold the same one, or the
+    directory holds twins.
+    """
+
+    owner: Owner | None = None
+    rivals: frozenset[str] = frozenset()
+    join: Join | None = None
+    disputed: bool = False
+    collision: bool = False
+
+
+NO_JOIN = StoreJoin()
+
+
+@dataclass(slots=True, kw_only=True)
+class Computer:
+    """One computer of the report: whoever knows it (inventory, directory), with what it said and where its entries lie.
+
+    ``observation`` is the newest successful one, ``fresh`` whether it is young enough to judge by, ``failure`` this run's failed attempt.
+    """
+
+    host: InventoryHost | None = None
+    observation: Observation | None = None
+    fresh: bool = False
+    failure: Observation | None = None
+    joins: dict[str, StoreJoin] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> Observation | None:
+        """The observation that verdicts may rest on."""
+        return self.observation if self.fresh else None
+
+
+def inventory_computers(
+    hosts: Sequence[InventoryHost], observations: Mapping[str, Sequence[Observation]], *, now: datetime, requirements: Requirements
+) -> list[Computer]:
+    """One computer for each inventory host, with the newest of its successful observations and its failed attempt, if any."""
+    computers = []
+    for host in hosts:
+        given = observations.get(host.name, ())
+        observed = max((item for item in given if item.reason is None), key=lambda item: item.observed_at, default=None)
+        failed = max((item for item in given if item.reason is not None), key=lambda item: item.observed_at, default=None)
+        if observed and failed and failed.observed_at <= observed.observed_at:
+            failed = None
+        fresh = observed is not None and not is_too_old(observed.observed_at, now, requirements)
+        computers.append(Computer(host=host, observation=observed, fresh=fresh, failure=failed))
+    return computers
+
+
+class _Index:
+    """The owners of a store by the names they can be known by."""
+
+    def __init__(self, owners: Iterable[Owner]) -> None:
+        self.by_dns: dict[str, list[Owner]] = defaultdict(list)
+        self.by_name: dict[str, list[Owner]] = defaultdict(list)
+        for owner in owners:
+            if owner.deleted or owner.cluster_name_object:
+                continue
+            if owner.dns_name:
+                self.by_dns[owner.dns_name.lower()].append(owner)
+            self.by_name[owner.name.lower()].append(owner)
+
+    @staticmethod
+    def only(candidates: Sequence[Owner]) -> StoreJoin:
+        """The one candidate; of several the only enabled one; else a dispute."""
+        if len(candidates) > 1:
+            candidates = [owner for owner in candidates if owner.enabled] or candidates
+        if len(candidates) > 1:
+            return StoreJoin(disputed=True, rivals=frozenset(owner.owner_id for owner in candidates))
+        return StoreJoin(owner=candidates[0]) if candidates else NO_JOIN
+
+
+def _hard(index: _Index, observation: Observation, *, fresh: bool) -> StoreJoin:
+    found = index.only(index.by_dns.get(observation.dns_name or "", ()))
+    if found.owner is None or found.disputed:
+        return found
+    proven = fresh and (found.owner.dns_name or "").lower() in observation.authenticated_names
+    return StoreJoin(owner=found.owner, join=Join.AUTHENTICATED if proven else Join.CLAIMED)
+
+
+def _soft(index: _Index, host: InventoryHost) -> StoreJoin:
+    names = [text.lower().rstrip(".") for text in (host.name, host.address) if text]
+    candidates = [owner for name in names for owner in index.by_dns.get(name, ())] or index.by_name.get(host.name.lower(), [])
+    unique = list({owner.owner_id: owner for owner in candidates}.values())
+    found = index.only(unique)
+    return StoreJoin(owner=found.owner, join=Join.BY_NAME) if found.owner else found
+
+
+def join_store(reading: StoreReading, computers: Sequence[Computer]) -> list[Owner]:
+    """Join every computer to its owner in one store (AD), in place; returns the owners in scope that no computer joined.
+
+    Order: what a host says (its DNS name), then its inventory name. A join by name alone never takes an owner that a host's own word holds.
+    """
+    index = _Index(reading.owners)
+    holders: dict[str, list[Computer]] = defaultdict(list)
+    held: set[str] = set()
+    for computer in computers:
+        found = NO_JOIN
+        if computer.observation is not None:
+            found = _hard(index, computer.observation, fresh=computer.fresh)
+            if found.owner is not None:
+                held.add(found.owner.owner_id)
+                if computer.fresh:
+                    holders[found.owner.owner_id].append(computer)
+        computer.joins[reading.store] = found
+    for computer in computers:
+        said = computer.seen
+        if computer.joins[reading.store] is not NO_JOIN or computer.host is None or (said is not None and said.part_of_domain is False):
+            continue
+        found = _soft(index, computer.host)
+        if found.owner is None or found.owner.owner_id not in held:
+            computer.joins[reading.store] = found
+    for owner_id, sharers in holders.items():
+        if len(sharers) > 1:
+            for computer in sharers:
+                shared = computer.joins[reading.store]
+                computer.joins[reading.store] = StoreJoin(join=shared.join, rivals=frozenset({owner_id}), disputed=True, collision=True)
+    taken = set(held)
+    for computer in computers:
+        join = computer.joins[reading.store]
+        taken |= join.rivals | ({join.owner.owner_id} if join.owner else set())
+    return [owner for owner in reading.owners if owner.in_scope and not owner.deleted and owner.owner_id not in taken]

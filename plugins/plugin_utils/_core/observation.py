@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Read the observation that volume_info returned back into types; bounded, and strict about what a verdict would rest on.
+
+The shape is documented in the RETURN section of keyward.bitlocker.volume_info and in docs/observation.md. An observation may come from a
+fact cache, a file or another controller, so everything is checked: what does not fit raises :class:`BadDataError` with the path of the field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from .._errors import BadDataError
+from .model import FailureReason, ObservedProtector, ObservedVolume, Observation, ReadError
+
+SCHEMA_VERSION = 1
+#: bounds of what a host may list (DESIGN section 4)
+MAX_VOLUMES = 64
+MAX_PROTECTORS = 64
+MAX_TEXT = 4096
+
+_KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+T = TypeVar("T")
+
+
+def normalise_key_id(text: str) -> str:
+    """A protector's ID in lower case without braces; texts that are no GUID (hardware drives say ``BitLocker``) are only lowered."""
+    return text.strip().strip("{}").lower()
+
+
+def is_key_id(text: str) -> bool:
+    """Whether a normalised ID is a GUID."""
+    return _KEY_ID.fullmatch(text) is not None
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 time with an offset or Z, in UTC; ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment.astimezone(UTC)
+
+
+class _Reader:
+    """One mapping of the observation with its path, read field by field."""
+
+    def __init__(self, host: str, path: str, data: object) -> None:
+        self.host, self.path = host, path
+        if not isinstance(data, Mapping):
+            raise self.bad("", "a mapping", data)
+        self.data: Mapping[Any, Any] = data
+
+    def bad(self, name: str, wanted: str, value: object) -> BadDataError:
+        where = ".".join(part for part in (self.path, name) if part) or "observation"
+        return BadDataError(
+            "use an observation",
+            target=f"{self.host}, field {where}",
+            meaning=f"expected {wanted}, found {type(value).__name__}",
+            remedy="Gather the host again with keyward.bitlocker.volume_info, or leave this observation out.",
+        )
+
+    def get(self, name: str, kind: type[T], wanted: str, default: T | None = None) -> T | None:
+        value = self.data.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.bad(name, wanted, value)
+        return value
+
+    def text(self, name: str) -> str | None:
+        value = self.get(name, str, "a text")
+        if value is not None and len(value) > MAX_TEXT:
+            raise self.bad(name, f"a text of at most {MAX_TEXT} characters", value)
+        return str(value) if value is not None else None
+
+    def number(self, name: str) -> int | None:
+        return self.get(name, int, "a number")
+
+    def truth(self, name: str) -> bool | None:
+        return self.get(name, bool, "true or false")
+
+    def section(self, name: str) -> _Reader:
+        value = self.data.get(name)
+        return _Reader(self.host, f"{self.path}.{name}" if self.path else name, {} if value is None else value)
+
+    def items(self, name: str, bound: int, make: Callable[[_Reader], T]) -> tuple[T, ...] | None:
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) > bound:
+            raise self.bad(name, f"a list of at most {bound} items", value)
+        path = f"{self.path}.{name}" if self.path else name
+        return tuple(make(_Reader(self.host, f"{path}[{index}]", item)) for index, item in enumerate(value))
+
+    def texts(self, name: str, bound: int = 64) -> tuple[str, ...] | None:
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) > bound:
+            raise self.bad(name, f"a list of at most {bound} texts", value)
+        if not all(isinstance(item, str) and len(item) <= MAX_TEXT for item in value):
+            raise self.bad(name, "a list of texts", value)
+        return tuple(str(item) for item in value)
+
+
+def _read_error(data: _Reader) -> ReadError:
+    return ReadError(
+        read=data.text("read") or "", code=data.text("code") or "", name=data.text("name") or "", message=data.text("message") or ""
+    )
+
+
+def _protector(data: _Reader) -> ObservedProtector:
+    key_id = data.text("key_id")
+    if not key_id:
+        raise data.bad("key_id", "a key ID", key_id)
+    return ObservedProtector(
+        key_id=normalise_key_id(key_id), type=data.text("type"), name=data.text("name"), backup=data.texts("backup")
+    )
+
+
+def _volume(data: _Reader) -> ObservedVolume:
+    device_id = data.text("device_id")
+    if not device_id:
+        raise data.bad("device_id", "a device ID", device_id)
+    auto_unlock = data.text("auto_unlock_key_id")
+    return ObservedVolume(
+        device_id=device_id,
+        persistent_id=data.text("persistent_id"),
+        letter=data.text("letter"),
+        mount_point=data.text("mount_point"),
+        type=data.text("type"),
+        conversion=data.text("conversion"),
+        encrypted_percent=data.number("encrypted_percent"),
+        method=data.text("method"),
+        protection=data.text("protection"),
+        locked=data.truth("locked"),
+        suspend_count=data.number("suspend_count"),
+        hardware_test=data.text("hardware_test"),
+        auto_unlock_key_id=normalise_key_id(auto_unlock) if auto_unlock else None,
+        protectors=data.items("protectors", MAX_PROTECTORS, _protector),
+        errors=data.items("errors", 1024, _read_error) or (),
+    )
+
+
+def _policy(data: _Reader) -> Mapping[str, int | str] | None:
+    if data.data.get("policy") is None:
+        return None
+    values = data.section("policy").section("values")
+    out: dict[str, int | str] = {}
+    for name, value in values.data.items():
+        if not isinstance(value, int | str):
+            raise values.bad(str(name), "a number or a text", value)
+        out[str(name)] = value
+    return out
+
+
+def parse_observation(host: str, data: object) -> Observation:
+    """Turn the ``observation`` of inventory host ``host`` into an :class:`Observation`; BadDataError names the field that does not fit."""
+    top = _Reader(host, "", data)
+    version = top.number("schema_version")
+    if version != SCHEMA_VERSION:
+        raise top.bad("schema_version", f"the number {SCHEMA_VERSION}", version)
+    stamp = top.text("observed_at")
+    try:
+        observed_at = parse_time(stamp or "")
+    except ValueError as error:
+        raise top.bad("observed_at", "an ISO 8601 time with Z or an offset", stamp) from error
+    if top.text("state") != "observed":
+        reason = top.text("reason")
+        if reason not in set(FailureReason):
+            raise top.bad("reason", "one of " + ", ".join(FailureReason), reason)
+        return Observation(host=host, observed_at=observed_at, reason=FailureReason(reason), message=top.text("message") or "")
+    computer, join = top.section("computer"), top.section("join")
+    entra = join.section("entra")
+    dns_name = computer.text("dns_name") or computer.text("name")
+    return Observation(
+        host=host,
+        observed_at=observed_at,
+        gathered=top.texts("gathered") or (),
+        authenticated_names=tuple(name.lower() for name in top.section("channel").texts("authenticated_names", 1024) or ()),
+        name=computer.text("name"),
+        dns_name=dns_name.lower().rstrip(".") if dns_name else None,
+        domain=(computer.text("domain") or "").lower() or None,
+        part_of_domain=computer.truth("part_of_domain"),
+        domain_controller=(computer.text("domain_role") or "").endswith("_domain_controller"),
+        serial=computer.text("serial"),
+        hardware_uuid=computer.text("hardware_uuid"),
+        entra_device_id=(entra.text("device_id") or "").lower() or None,
+        cluster=(join.text("cluster") or "").lower() or None,
+        bitlocker_installed=top.truth("bitlocker_installed"),
+        volumes=top.items("volumes", MAX_VOLUMES, _volume),
+        policy=_policy(top),
+        errors=top.items("errors", 1024, _read_error) or (),
+    )
