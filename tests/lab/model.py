@@ -114,6 +114,8 @@ class LabComputerObject:
     machine_password: str | None = None
     #: delete the object (with its entries) after seeding: entries become tombstones
     delete_after: bool = False
+    #: GUID the object gets (hybrid joins: the Entra deviceId), lower case without braces; None: the directory chooses
+    object_guid: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -124,12 +126,15 @@ class LabEntry:
     computer: str
     key_id: str
     password: str
+    #: becomes the directory's whenCreated and, unless cn_created says otherwise, the date in the CN
     created: datetime
     volume_guid: str | None = None
     #: bytes of msFVE-RecoveryGuid instead of key_id's sixteen
     raw_recovery_guid: bytes | None = None
     #: the GUID in the CN where it differs from the attribute's
     cn_key_id: str | None = None
+    #: the date in the CN where it differs from whenCreated (a client's wrong clock)
+    cn_created: datetime | None = None
     key_package: bytes | None = None
     #: an ACL on this one object hides it from the metadata account: only its DN can be seen
     hidden: bool = False
