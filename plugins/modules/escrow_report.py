@@ -1,0 +1,218 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name; the argument spec is derived from it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: escrow_report
+short_description: Judge which escrowed BitLocker key opens which volume of the fleet
+version_added: 0.1.0
+description:
+  - Joins what the hosts said about themselves (M(keyward.bitlocker.volume_info)) with what the stores hold, gives every volume one verdict,
+    and writes the fleet-wide escrow report.
+  - Reads metadata only. No recovery password is ever asked for, so an account that cannot read passwords is enough and best.
+  - Runs once, on the controller, normally on C(localhost). The playbook P(keyward.bitlocker.escrow_report#playbook) does the whole of it.
+  - What could not be looked at is never compliant. A store that is down, or an account without rights, makes RV(complete) false.
+author:
+  - The keyward.bitlocker developers (@keyward)
+options:
+  hosts:
+    description:
+      - The inventory hosts that the report must account for, by inventory name.
+      - Give every host of the fleet, also those that a C(--limit) leaves out. A host that said nothing is reported as not observed.
+      - Defaults to every host of the inventory.
+    type: list
+    elements: str
+  observations:
+    description:
+      - Observations from elsewhere (a file, a fact cache, an earlier run), by inventory name, each as RV(keyward.bitlocker.volume_info#module:observation).
+      - For a host with several observations the newest successful one counts.
+    type: dict
+    default: {}
+  observation_variable:
+    description: The variable under which each host's result of M(keyward.bitlocker.volume_info) was registered.
+    type: str
+    default: keyward_observation
+  ad:
+    description: How to reach Active Directory. Leave it out for an estate without.
+    type: dict
+  stores:
+    description:
+      - The stores in which a recovery password must be found. Only these count as copies.
+      - Defaults to those that are configured.
+    type: list
+    elements: str
+    choices: [ad]
+  copies:
+    description: In how many of O(stores) the key must be.
+    type: int
+    default: 1
+  proof:
+    description: Whether a matching key ID is enough (V(none)) or the escrowed password must have opened the live key package (V(live)).
+    type: str
+    choices: [none, live]
+    default: none
+  volume_types:
+    description: The types of volumes in scope. Others are listed without a verdict.
+    type: list
+    elements: str
+    choices: [os, fixed, removable]
+    default: [os, fixed]
+  encryption:
+    description: Whether a volume in scope must be encrypted. With V(false) fully decrypted volumes are out of scope.
+    type: bool
+    default: true
+  methods:
+    description: The encryption methods that are strong enough. Others give the flag C(weak_method).
+    type: list
+    elements: str
+    choices: [aes_128_diffuser, aes_256_diffuser, aes_128, aes_256, hardware, xts_aes_128, xts_aes_256]
+    default: [aes_128, aes_256, xts_aes_128, xts_aes_256]
+  max_observation_age:
+    description: The age in days up to which an observation is judged by.
+    type: float
+    default: 30
+  suspended_reboots_allowed:
+    description: How many restarts a suspension may last before it is a finding.
+    type: int
+    default: 2
+  min_coverage:
+    description: The part of all known computers, from 0 to 1, that must have been observed within O(max_observation_age).
+    type: float
+    default: 0
+  dest:
+    description:
+      - Directory to write the report to, as C(escrow-report.json). Created when missing. Nothing is written without it, or in check mode.
+    type: path
+  query:
+    description: A JMESPath expression over the report, whose result is returned as RV(query_result).
+    type: str
+extends_documentation_fragment:
+  - keyward.bitlocker.active_directory.suboptions
+  - keyward.bitlocker.attributes.report
+requirements:
+  - ldap3 (for O(ad))
+  - jmespath (for O(query))
+seealso:
+  - module: keyward.bitlocker.volume_info
+  - module: keyward.bitlocker.ad_recovery_key_info
+"""
+
+EXAMPLES = r"""
+- name: Ask every Windows host about its volumes
+  hosts: windows
+  gather_facts: false
+  tasks:
+    - name: Observe
+      keyward.bitlocker.volume_info:
+      register: keyward_observation
+      ignore_errors: true
+      ignore_unreachable: true
+
+- name: Report
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Judge the fleet against Active Directory
+      keyward.bitlocker.escrow_report:
+        hosts: "{{ groups['windows'] }}"
+        ad:
+          server: dc1.corp.example
+          username: svc-keyward@corp.example
+          password: "{{ vault_keyward_password }}"
+        dest: /var/lib/keyward
+      register: escrow
+
+    - name: Name the volumes whose key is nowhere
+      keyward.bitlocker.escrow_report:
+        hosts: "{{ groups['windows'] }}"
+        ad:
+          server: dc1.corp.example
+          username: svc-keyward@corp.example
+          password: "{{ vault_keyward_password }}"
+        query: "findings[?code=='KW-VOL-004'].[computer, volume]"
+      register: missing
+"""
+
+RETURN = r"""
+summary:
+  description: The headline numbers, as in the report.
+  returned: success
+  type: dict
+  contains:
+    computers:
+      description: Computers known to the inventory or a store.
+      type: int
+      returned: success
+    observed:
+      description: Computers observed within O(max_observation_age).
+      type: int
+      returned: success
+    volumes:
+      description: Volumes listed, in scope or not.
+      type: int
+      returned: success
+    verdicts:
+      description: How often each verdict was given to a volume in scope, and to a computer without volumes.
+      type: dict
+      returned: success
+    flags:
+      description: How often each flag was given.
+      type: dict
+      returned: success
+    findings:
+      description: How often each finding code was given.
+      type: dict
+      returned: success
+    passing:
+      description: How many of the verdicts pass.
+      type: int
+      returned: success
+    could_not_look:
+      description: How many of the verdicts say that nobody could look.
+      type: int
+      returned: success
+  sample:
+    computers: 60
+    observed: 52
+    volumes: 88
+    verdicts: {escrowed: 71, unescrowed: 3}
+    flags: {suspended: 2}
+    findings: {KW-VOL-004: 3}
+    passing: 71
+    could_not_look: 8
+complete:
+  description: Whether everything that was to be looked at could be looked at. Unreachable hosts alone do not make it false, O(min_coverage) does.
+  returned: success
+  type: bool
+  sample: true
+passed:
+  description: Whether RV(complete) is true and every verdict in scope passes.
+  returned: success
+  type: bool
+  sample: false
+stores:
+  description: What the search of each store came to.
+  returned: success
+  type: dict
+  sample: {ad: {state: searched, entries: 71}}
+findings:
+  description: The findings about the run as a whole, which make RV(complete) false. All others are in the report.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+files:
+  description: The files of the report, whether or not this run had to change them.
+  returned: when O(dest) is given
+  type: list
+  elements: str
+  sample: [/var/lib/keyward/escrow-report.json]
+query_result:
+  description: The result of O(query).
+  returned: when O(query) is given
+  type: raw
+  sample: [[pc01.corp.example, "C:"]]
+"""
