@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from dataclasses import dataclass
 
@@ -54,10 +55,7 @@ class ConnectionSettings:
     @property
     def endpoint(self) -> str:
         """The URL, with an IPv6 address in brackets."""
-        host = self.host
-        try:
-            if ipaddress.ip_address(host).version == 6:
-                host = f"[{host}]"
-        except ValueError:
-            pass
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        bracketed = self.host
+        with contextlib.suppress(ValueError):  # a name is no address and needs no brackets
+            bracketed = f"[{ipaddress.IPv6Address(self.host)}]"
+        return f"{self.scheme}://{bracketed}:{self.port}{self.path}"

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""The disclosure gate: the one place where a secret from a store leaves for a user, after its audit record is on disk.
+
+Also the hardening of processes that hold secrets (no core dump, not readable by other processes of the same user).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import pwd
+import resource
+import stat
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .._core.redaction import Secret
+from .._errors import KeywardError, OptionError
+
+AUDIT_FILE_VARIABLE = "KEYWARD_AUDIT_FILE"
+DEFAULT_AUDIT_FILE = "~/.ansible/keyward_audit.jsonl"
+SCHEMA_VERSION = 1
+#: how long another writer may hold the audit file
+LOCK_SECONDS = 10.0
+MAX_REASON = 1000
+
+_PR_SET_DUMPABLE = 4
+
+
+class AuditError(KeywardError):
+    """The audit record could not be written, so nothing was disclosed."""
+
+
+def harden_process() -> None:
+    """Make this process leave no core dump and close its memory to other processes of the same account (prctl(2), setrlimit(2)).
+
+    Children that are started by exec are dumpable again, by the kernel's rule, and inherit the limit. Where the system has no prctl the
+    limit alone is set.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def account_name() -> str:
+    """The operating system's account that runs this process; not taken from the environment, which its user can set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def audit_path(option: str | None) -> Path:
+    """Where audit records go: the option, else KEYWARD_AUDIT_FILE, else a file in the home directory."""
+    return Path(option or os.environ.get(AUDIT_FILE_VARIABLE) or DEFAULT_AUDIT_FILE).expanduser()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """Why, by whom and in which task secrets are handed out, and where that is recorded.
+
+    ``who`` is the account on the controller, ``on_behalf_of`` the user of an automation platform where it names one. ``task``, ``play``
+    and ``host`` say where in the playbook. ``audit_file`` None: see :func:`audit_path`.
+    """
+
+    reason: str
+    who: str
+    task: str
+    play: str = ""
+    host: str = ""
+    on_behalf_of: str | None = None
+    audit_file: str | None = None
+    clock: Callable[[], datetime] = _now
+
+    def disclose(self, secret: Secret[str], *, key_id: str, owner: str, source: str) -> str:
+        """Record one disclosure, then return the secret.
+
+        Args:
+            secret: what is handed out.
+            key_id: its protector's ID.
+            owner: whose it is (a DN, a device, a file).
+            source: where it was read from (ad, entra, file, vault, host).
+
+        Raises:
+            OptionError: there is no reason, or one of more than 1000 characters.
+            AuditError: the record could not be written.
+        """
+        reason = self.reason.strip() if self.reason else ""
+        if not reason or len(reason) > MAX_REASON:
+            raise OptionError(
+                "disclose a recovery key",
+                target=key_id,
+                meaning="no reason is given" if not reason else f"the reason has more than {MAX_REASON} characters",
+                remedy="Say in the option 'reason' why the key is needed, for instance the ticket's number.",
+            )
+        record = {
+            "schema_version": SCHEMA_VERSION,
+            "time": self.clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "who": self.who,
+            "on_behalf_of": self.on_behalf_of,
+            "key_id": key_id,
+            "owner": owner,
+            "source": source,
+            "reason": reason,
+            "host": self.host,
+            "play": self.play,
+            "task": self.task,
+        }
+        append_record(audit_path(self.audit_file), json.dumps(record, ensure_ascii=True))
+        return secret.reveal()
+
+
+def append_record(path: Path, line: str) -> None:
+    """Append one line to an audit file and wait until it is on disk; a line that a crash tore before is closed first.
+
+    Raises:
+        AuditError: the file is no regular file, cannot be written, or stays locked.
+    """
+    try:
+        _append(path, line.encode("ascii"))
+    except OSError as error:
+        raise AuditError(
+            "write the audit record",
+            target=str(path),
+            code=f"errno {error.errno}" if error.errno else "",
+            meaning=f"{error.strerror or type(error).__name__}; no key was handed out",
+            remedy=f"Make the file writable for {account_name()}, or name another one in 'audit_file' or {AUDIT_FILE_VARIABLE}.",
+        ) from error
+
+
+def _append(path: Path, line: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a regular file")
+        _lock(descriptor)
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        rest = (b"\n" if torn else b"") + line + b"\n"
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+        if size == 0:
+            _sync_folder(path.parent)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OSError(0, f"another process has held its lock for {LOCK_SECONDS:.0f} seconds") from None
+            time.sleep(0.02)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

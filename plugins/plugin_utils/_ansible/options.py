@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Options of an action, derived from the documentation of the module file of the same name, and their validation.
+
+The documentation is the only place where an option is described; this is the only place where it becomes an argument spec. What
+documentation cannot say is declared beside the action: rules between options, and environment variables as fallback.
+
+Which options are secret is said by name, in :data:`SECRET_OPTIONS`, because documentation has no word for it. A name that sounds
+like a secret and stands in neither set is refused when the spec is derived, so nobody can forget it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import env_fallback, remove_values
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
+
+from .._core.redaction import Secret
+from .._errors import OptionError
+
+COLLECTION = "keyward.bitlocker"
+MODULES = Path(__file__).resolve().parents[2] / "modules"
+
+#: options whose value is a secret, wherever they stand: no_log in the argument spec, a ``Secret`` in the parameters
+SECRET_OPTIONS = frozenset(
+    {
+        "password",
+        "client_secret",
+        "certificate_password",
+        "client_certificate_password",
+        "vault_password",
+        "recovery_password",
+        "passphrase",
+    }
+)
+
+#: options that sound like a secret and are none
+PUBLIC_OPTIONS = frozenset({"recovery_password_format", "password_file", "vault_password_file", "token_endpoint", "client_secret_file"})
+
+#: what sounds like a secret; ansible's own list (``PASSWORD_MATCH`` of module_utils.basic) and more
+SOUNDS_SECRET = re.compile(r"pass(?!ive|ed\b)|pwd|secret|token|credential|cryptkey|private_?key|recovery_?key$|\bpin\b", re.IGNORECASE)
+
+#: relations between options that an argument spec knows, at the top and for suboptions alike
+RULE_NAMES = frozenset({"mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by"})
+
+_ENVIRONMENT_MARK = re.compile(r"\bE\(([A-Za-z_][A-Za-z0-9_]*)\)")
+
+Rules = Mapping[str, Mapping[str, Any]]
+
+
+def under(option: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Move a mapping of option names (environment fallbacks, rules) under a parent: ``server`` becomes ``ad.server``."""
+    return {f"{option}.{name}": value for name, value in names.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """Validated options: ``values`` with every secret in a ``Secret``, ``warnings`` for the user."""
+
+    values: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """The argument spec of one action, ready to validate any number of tasks."""
+
+    action: str
+    argument_spec: Mapping[str, Any]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    def validate(self, arguments: Mapping[str, Any]) -> Parameters:
+        """Check and convert a task's arguments.
+
+        Raises:
+            OptionError: the arguments break the spec; the text names the option and never a secret's value.
+        """
+        result = ArgumentSpecValidator(dict(self.argument_spec), **self.rules).validate(
+            {str(key): value for key, value in arguments.items()}
+        )
+        hidden = {text for value in result._no_log_values if (text := str(value))}
+        if result.error_messages:
+            problem = str(remove_values("; ".join(str(message) for message in result.error_messages), hidden))
+            raise OptionError(
+                "use the options of the task",
+                target=self.action,
+                meaning=problem,
+                remedy=f"See ansible-doc {COLLECTION}.{self.action}.",
+            )
+        values = {
+            name: self._finish(self.argument_spec[name], value)
+            for name, value in result.validated_parameters.items()
+            if name in self.argument_spec
+        }
+        return Parameters(
+            values=values,
+            warnings=tuple(str(remove_values(_warning_text(warning), hidden)) for warning in getattr(result, "_warnings", ())),
+        )
+
+    def _finish(self, option: Mapping[str, Any], value: Any) -> Any:
+        if value is None:
+            return None
+        if option["no_log"]:
+            return [Secret(str(item)) for item in value] if isinstance(value, list) else Secret(plain(str(value)))
+        inner = option.get("options")
+        if inner and isinstance(value, Mapping):
+            return {str(name): self._finish(inner[name], item) for name, item in value.items() if name in inner}
+        if inner and isinstance(value, list):
+            return [self._finish(option, item) for item in value]
+        return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Return the value in Python's own types: ansible's tagged, unsafe and vaulted strings become ``str`` (libraries test for it)."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, bool | bytes):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if type(value).__name__ in {"AnsibleVaultEncryptedUnicode", "EncryptedString"}:
+        return str.__str__(str(value))
+    return value
+
+
+def derive(
+    action: str, *, rules: Rules | None = None, environment: Mapping[str, str] | None = None, documentation: Path | None = None
+) -> OptionSpec:
+    """Derive the argument spec of an action from its documentation file, fragments included.
+
+    Args:
+        action: the action's short name, as ``plugins/modules/<action>.py``.
+        rules: relations between options by the dotted name of the option they stand under ("" is the top):
+            ``{"": {"required_if": [...]}, "ad": {"required_together": [...]}}``.
+        environment: environment variables as fallback by dotted option name: ``{"ad.server": "MICROSOFT_AD_LDAP_SERVER"}``.
+            It must say the same as the ``E()`` marks in the options' descriptions.
+        documentation: the file, where it is not the module file of that name.
+
+    Raises:
+        OptionError: documentation, rules and environment do not fit together; a defect of the collection.
+    """
+    described = _documented_options(action, documentation or MODULES / f"{action}.py")
+    rules, environment = rules or {}, environment or {}
+    known = {path for path, _option in _walk(described)}
+    _check_names(action, described, rules, environment, known)
+    spec = {name: _argument(name, option, "", rules, environment) for name, option in described.items()}
+    return OptionSpec(action=action, argument_spec=spec, rules=dict(rules.get("", {})))
+
+
+def _documented_options(action: str, path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        documentation = get_docstring(str(path), fragment_loader, collection_name=COLLECTION, plugin_type="module")[0]
+    except Exception as error:  # YAML, file and fragment errors of ansible differ by version; all become ours
+        raise _defect(action, f"its documentation cannot be read ({type(error).__name__}: {error})") from error
+    if not documentation:
+        raise _defect(action, f"{path.name} has no documentation")
+    return dict(documentation.get("options") or {})
+
+
+def _argument(name: str, option: Mapping[str, Any], parent: str, rules: Rules, environment: Mapping[str, str]) -> dict[str, Any]:
+    path = parent + name
+    argument: dict[str, Any] = {
+        key: option[key] for key in ("type", "elements", "required", "default", "aliases") if option.get(key) is not None
+    }
+    argument["no_log"] = name in SECRET_OPTIONS
+    if option.get("choices") is not None:
+        argument["choices"] = list(option["choices"])
+    if path in environment:
+        argument["fallback"] = (env_fallback, [environment[path]])
+    inner = option.get("suboptions")
+    if inner:
+        argument["options"] = {child: _argument(child, item, f"{path}.", rules, environment) for child, item in inner.items()}
+        argument.update(rules.get(path, {}))
+    return argument
+
+
+def _walk(options: Mapping[str, Mapping[str, Any]], parent: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, option in options.items():
+        yield parent + name, option
+        yield from _walk(option.get("suboptions") or {}, f"{parent}{name}.")
+
+
+def _check_names(action: str, options: Mapping[str, Any], rules: Rules, environment: Mapping[str, str], known: set[str]) -> None:
+    for path, option in _walk(options):
+        name = path.rpartition(".")[2]
+        if SOUNDS_SECRET.search(name) and name not in SECRET_OPTIONS | PUBLIC_OPTIONS and option.get("type") != "bool":
+            raise _defect(action, f"option {path} sounds like a secret and is neither in SECRET_OPTIONS nor in PUBLIC_OPTIONS")
+        if name in SECRET_OPTIONS and (option.get("default") is not None or option.get("type", "str") not in {"str", "list"}):
+            raise _defect(action, f"option {path} is a secret and must be a string without a default")
+        named = set(_ENVIRONMENT_MARK.findall(_text(option.get("description"))))
+        mapped = {environment[path]} if path in environment else set()
+        if named != mapped:
+            raise _defect(action, f"option {path} documents {sorted(named)} as environment fallback, the code has {sorted(mapped)}")
+    if strangers := sorted(set(environment) - known):
+        raise _defect(action, f"environment fallbacks for options that are not documented: {strangers}")
+    for path, relations in rules.items():
+        if (path and path not in known) or not set(relations) <= RULE_NAMES:
+            raise _defect(action, f"rules for {path or 'the top'} name no documented option or no known relation")
+
+
+def _text(description: str | Sequence[str] | None) -> str:
+    return description if isinstance(description, str) else "\n".join(str(part) for part in description or ())
+
+
+def _warning_text(warning: Any) -> str:
+    if isinstance(warning, Mapping) and "option" in warning:
+        return f"Both option {warning['option']} and its alias {warning.get('alias')} are set."
+    return str(warning)
+
+
+def _defect(action: str, meaning: str) -> OptionError:
+    return OptionError(
+        "derive the options", target=action, meaning=meaning, remedy="This is a defect of the collection, not of the playbook."
+    )
