@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""What the play knows of the fleet: the inventory's hosts and the observations registered on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .._core.joins import InventoryHost
+from .._core.model import FailureReason, Observation
+from .._core.observation import parse_observation
+from .._errors import BadDataError, OptionError
+
+#: variables that say where an inventory host is reached, first found counts
+_ADDRESS_VARIABLES = ("ansible_host", "ansible_winrm_host", "ansible_psrp_host")
+
+
+def raw_variables(hostvars: Any, host: str) -> Mapping[str, Any]:
+    """A host's variables without templating them all: a registered result is data already, and a fleet has many hosts."""
+    raw = getattr(hostvars, "raw_get", None)
+    found = raw(host) if callable(raw) else hostvars[host]
+    return found if isinstance(found, Mapping) else {}
+
+
+def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> list[InventoryHost]:
+    """The inventory hosts the report must account for; OptionError names those that the inventory does not know."""
+    hostvars = task_vars["hostvars"]
+    inventory = list(task_vars.get("groups", {}).get("all", ()))
+    names = list(dict.fromkeys(inventory if wanted is None else wanted))
+    strangers = sorted(set(names) - set(inventory))
+    if strangers:
+        raise OptionError(
+            "account for the hosts of the fleet",
+            target="hosts",
+            meaning=f"the inventory does not know {', '.join(strangers[:5])}" + (" and others" if len(strangers) > 5 else ""),
+            remedy="Give inventory names, for example groups['windows'].",
+        )
+    hosts = []
+    for name in names:
+        variables = raw_variables(hostvars, name)
+        address = next((str(variables[key]) for key in _ADDRESS_VARIABLES if variables.get(key)), None)
+        if address is not None and "{{" in address:
+            address = str(hostvars[name][next(key for key in _ADDRESS_VARIABLES if variables.get(key))])
+        hosts.append(InventoryHost(name=name, address=address))
+    return hosts
+
+
+def collect_observations(
+    hosts: Sequence[InventoryHost],
+    given: Mapping[str, Any],
+    task_vars: Mapping[str, Any],
+    *,
+    variable: str,
+    now: datetime,
+    warn: Callable[[str], None],
+) -> dict[str, list[Observation]]:
+    """Every observation of every host: registered ones and given ones. One that cannot be read counts as a broken answer of that host."""
+    found: dict[str, list[Observation]] = {}
+    for host in hosts:
+        registered = raw_variables(task_vars["hostvars"], host.name).get(variable)
+        items = [*_registered(host.name, registered, now), *_parsed(host.name, given.get(host.name), now)]
+        if items:
+            found[host.name] = items
+    strangers = sorted(set(given) - {host.name for host in hosts})
+    if strangers:
+        warn(
+            f"Observations of {len(strangers)} hosts are left out, because the report does not account for them: {', '.join(strangers[:5])}."
+        )
+    return found
+
+
+def _registered(host: str, result: object, now: datetime) -> list[Observation]:
+    if not isinstance(result, Mapping) or result.get("skipped"):
+        return []
+    if isinstance(result.get("observation"), Mapping):
+        return _parsed(host, result["observation"], now)
+    if result.get("failed") or result.get("unreachable"):
+        reason = FailureReason.UNREACHABLE if result.get("unreachable") else FailureReason.PROTOCOL
+        return [Observation(host=host, observed_at=now, reason=reason, message=str(result.get("msg", "")))]
+    return _parsed(host, result, now)
+
+
+def _parsed(host: str, data: object, now: datetime) -> list[Observation]:
+    if data is None:
+        return []
+    try:
+        return [parse_observation(host, data)]
+    except BadDataError as error:
+        return [Observation(host=host, observed_at=now, reason=FailureReason.PROTOCOL, message=str(error))]

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""One run of the report: read the stores, join, judge, build the document, write what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .._core.estate import EstateJudgement, judge_estate, known_computers, owners_to_name
+from .._core.joins import InventoryHost, inventory_computers
+from .._core.model import Observation, StoreReading
+from .._core.requirements import Requirements
+from .._errors import OptionError
+from .._report import document, terminal
+from .._stores.port import Store
+from .files import write_atomically
+
+REPORT_NAME = "escrow-report"
+
+
+def requirements_of(params: Mapping[str, Any], configured: Sequence[str]) -> Requirements:
+    """The requirements from the module's options; ``configured`` are the stores that this run can read."""
+    stores = params["stores"] if params["stores"] is not None else list(configured)
+    unreachable = [store for store in stores if store not in configured]
+    if unreachable or not stores:
+        raise OptionError(
+            "use the requirements",
+            target="option stores",
+            meaning=f"no options are given for {', '.join(unreachable)}" if unreachable else "no store is configured",
+            remedy="Give the options of every required store, for example ad with its server.",
+        )
+    return Requirements(
+        stores=tuple(stores),
+        copies=params["copies"],
+        proof=params["proof"],
+        volume_types=tuple(params["volume_types"]),
+        encryption=params["encryption"],
+        methods=tuple(params["methods"]),
+        max_observation_age=timedelta(days=params["max_observation_age"]),
+        suspended_reboots_allowed=params["suspended_reboots_allowed"],
+        min_coverage=params["min_coverage"],
+    )
+
+
+def judge_fleet(
+    hosts: Sequence[InventoryHost],
+    observations: Mapping[str, Sequence[Observation]],
+    stores: Sequence[Store],
+    requirements: Requirements,
+    *,
+    now: datetime,
+    say: Callable[[str], None],
+) -> EstateJudgement:
+    """Read every store once, look for hidden entries where something is missing, and judge."""
+    computers = inventory_computers(hosts, observations, now=now, requirements=requirements)
+    readings = [store.read() for store in stores]
+    known = known_computers(computers, readings)
+    readings = [_with_hidden(store, reading, owners_to_name(known, reading), say) for store, reading in zip(stores, readings, strict=True)]
+    return judge_estate(known, readings, requirements, now=now)
+
+
+def _with_hidden(store: Store, reading: StoreReading, owners: Sequence[str], say: Callable[[str], None]) -> StoreReading:
+    """The reading, with the entries that this account can name but not read."""
+    if not owners:
+        return reading
+    say(f"{reading.store}: looking for unreadable entries under {len(owners)} computers")
+    names = store.name_hidden(owners)
+    return replace(reading, entries=reading.entries + tuple(names.entries), unsearched_owners=names.not_searched, reason=reading.reason or names.reason)
+
+
+def load_previous(path: Path) -> Mapping[str, Any] | None:
+    """The report that lies at ``path``, or None where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def write_report(report: Mapping[str, Any], folder: Path, *, check_mode: bool) -> tuple[bool, list[str]]:
+    """Write the report's files; returns whether its content differs from what lay there, and the files."""
+    path = folder / f"{REPORT_NAME}.json"
+    previous = load_previous(path)
+    changed = previous is None or not document.same_content(previous, report)
+    if not check_mode:
+        write_atomically(path, document.to_json(report))
+    return changed, [str(path)]
+
+
+def query_report(expression: str, report: Mapping[str, Any]) -> Any:
+    """The result of a JMESPath expression over the report; OptionError where the expression is wrong."""
+    try:
+        import jmespath
+        from jmespath.exceptions import JMESPathError
+    except ImportError as error:
+        raise OptionError(
+            "query the report", target="option query", meaning="the Python library jmespath is missing", remedy="Install jmespath."
+        ) from error
+    try:
+        return jmespath.search(expression, report)
+    except JMESPathError as error:
+        raise OptionError(
+            "query the report", target="option query", meaning=str(error).splitlines()[0], remedy="See https://jmespath.org for the grammar."
+        ) from error
+
+
+def summary_text(report: Mapping[str, Any], files: Sequence[str]) -> str:
+    """What the run says on the terminal."""
+    return terminal.render(report, files)

@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Judge a whole estate: what hosts said and what stores hold, joined, as computers with volumes, verdicts and findings. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from . import computer_findings, verdict
+from .clusters import listed_elsewhere, name_object, shared_volumes
+from .entries import Holding, StoreIndex
+from .findings import make
+from .joins import NO_JOIN, Computer, StoreJoin, join_store
+from .model import Entry, Finding, Flag, ObservedVolume, ProtectorStanding, ProtectorType, StoreReading, StoreState, Verdict
+from .requirements import Requirements
+from .verdict import VolumeEvidence, VolumeJudgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectorRow:
+    """A protector in the report; ``holdings`` by store only for recovery passwords."""
+
+    key_id: str
+    type: str | None
+    holdings: Mapping[str, Holding] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRow:
+    """A volume in the report; ``nodes`` names every cluster node that lists it."""
+
+    volume: ObservedVolume
+    judgement: VolumeJudgement
+    protectors: tuple[ProtectorRow, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmatchedEntry:
+    """An entry of a computer that none of its listed protectors asks for; ``why``: stale, belongs_elsewhere, malformed, not_observed."""
+
+    entry: Entry
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputerRow:
+    """A computer in the report. ``verdict`` None: it lists volumes, none in scope."""
+
+    name: str
+    computer: Computer
+    verdict: Verdict | None
+    flags: tuple[Flag, ...] = ()
+    volumes: tuple[VolumeRow, ...] = ()
+    unmatched: tuple[UnmatchedEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstateJudgement:
+    """The whole answer of a run."""
+
+    generated_at: datetime
+    requirements: Requirements
+    readings: Mapping[str, StoreReading]
+    computers: tuple[ComputerRow, ...]
+    findings: tuple[Finding, ...]
+    verdicts: Mapping[str, int]
+    flags: Mapping[str, int]
+    volumes: int
+    passing: int
+    could_not_look: int
+    units: int
+    observed: int
+    complete: bool
+    passed: bool
+
+
+@dataclass(slots=True)
+class _Judge:
+    """The state shared by the steps of one judgement."""
+
+    computers: list[Computer]
+    names: list[str]
+    indexes: Mapping[str, StoreIndex]
+    requirements: Requirements
+    now: datetime
+    shared: Mapping[tuple[int, str], tuple[int, ...]]
+    elsewhere: Mapping[int, frozenset[str]]
+    live_keys: Mapping[str, frozenset[int]]
+    findings: list[Finding] = field(default_factory=list)
+
+
+def known_computers(computers: Sequence[Computer], readings: Iterable[StoreReading]) -> list[Computer]:
+    """Join the inventory's computers to the stores, and add those that only a store knows."""
+    known = list(computers)
+    for reading in readings:
+        for owner in join_store(reading, known):
+            known.append(Computer(joins={reading.store: StoreJoin(owner=owner)}))
+    for computer in known:
+        for reading in readings:
+            computer.joins.setdefault(reading.store, NO_JOIN)
+    return known
+
+
+def owners_to_name(computers: Iterable[Computer], reading: StoreReading) -> list[str]:
+    """Owners under which something is expected and nothing readable was found: there a hidden entry must be told from none."""
+    readable: dict[str, set[str]] = defaultdict(set)
+    for entry in reading.entries:
+        if not entry.deleted and not entry.defects:
+            readable[entry.owner_id].update(entry.key_ids)
+    wanted: dict[str, None] = {}
+    for computer in computers:
+        join = computer.joins.get(reading.store, NO_JOIN)
+        if join.owner is None:
+            continue
+        found = readable.get(join.owner.owner_id, set())
+        asked = set(_recovery_ids(computer)) if computer.observation and computer.observation.volumes else set()
+        if (asked - found) if asked else not found:
+            wanted[join.owner.owner_id] = None
+        cluster = name_object(reading.owners, computer.observation.cluster if computer.observation else None)
+        if cluster is not None:
+            wanted[cluster.owner_id] = None
+    return list(wanted)
+
+
+def _recovery_ids(computer: Computer) -> list[str]:
+    volumes = (computer.observation.volumes if computer.observation else None) or ()
+    return [p.key_id for volume in volumes for p in volume.protectors or () if p.type == ProtectorType.RECOVERY_PASSWORD]
+
+
+def judge_estate(
+    computers: Sequence[Computer], readings: Sequence[StoreReading], requirements: Requirements, *, now: datetime
+) -> EstateJudgement:
+    """Judge every computer; ``computers`` come from :func:`known_computers` over the same ``readings``."""
+    by_name = sorted(zip(_unique_names(computers), computers, strict=True), key=lambda pair: pair[0])
+    names, ordered = [name for name, _computer in by_name], [computer for _name, computer in by_name]
+    shared = shared_volumes(ordered)
+    judge = _Judge(
+        computers=ordered,
+        names=names,
+        indexes={reading.store: StoreIndex(reading) for reading in readings},
+        requirements=requirements,
+        now=now,
+        shared=shared,
+        elsewhere=listed_elsewhere(ordered, shared),
+        live_keys=_live_keys(ordered),
+    )
+    rows = tuple(_computer_row(judge, index) for index in range(len(ordered)))
+    observed = sum(computer.fresh for computer in ordered)
+    run = _run_findings(readings, requirements, observed=observed, known=len(ordered))
+    return _conclude(judge, rows, run, {reading.store: reading for reading in readings}, observed)
+
+
+def _unique_names(computers: Sequence[Computer]) -> list[str]:
+    """DESIGN section 8: the DNS host name where known, else the inventory's name; what would occur twice takes its inventory name."""
+    first = [_first_name(computer) for computer in computers]
+    count = Counter(first)
+    names = []
+    for name, computer in zip(first, computers, strict=True):
+        if count[name] > 1:
+            owner = next((join.owner for join in computer.joins.values() if join.owner), None)
+            name = computer.host.name if computer.host else f"{name}/{owner.owner_id if owner else ''}"
+        names.append(name)
+    return names
+
+
+def _first_name(computer: Computer) -> str:
+    for join in computer.joins.values():
+        if join.owner is not None and join.owner.dns_name:
+            return join.owner.dns_name.lower()
+    if computer.observation is not None and computer.observation.dns_name:
+        return computer.observation.dns_name
+    if computer.host is not None:
+        return computer.host.name
+    return next((join.owner.name.lower() for join in computer.joins.values() if join.owner is not None), "")
+
+
+def _live_keys(computers: Sequence[Computer]) -> dict[str, frozenset[int]]:
+    """Every protector's ID on a computer observed now -> the computers that have it."""
+    keys: dict[str, set[int]] = defaultdict(set)
+    for index, computer in enumerate(computers):
+        for volume in (computer.seen.volumes if computer.seen else None) or ():
+            for protector in volume.protectors or ():
+                keys[protector.key_id].add(index)
+    return {key_id: frozenset(indexes) for key_id, indexes in keys.items()}
+
+
+def _owners(judge: _Judge, nodes: Sequence[int], store: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    """Own owners, rivals and dispute of a volume that these computers list."""
+    owners: set[str] = set()
+    rivals: set[str] = set()
+    disputed = False
+    for node in nodes:
+        join = judge.computers[node].joins[store]
+        disputed |= join.disputed
+        rivals |= join.rivals
+        if join.owner is not None:
+            owners.add(join.owner.owner_id)
+    if len(nodes) > 1:
+        seen = judge.computers[nodes[0]].seen
+        cluster = name_object(judge.indexes[store].reading.owners, seen.cluster if seen else None)
+        if cluster is not None:
+            owners.add(cluster.owner_id)
+    return frozenset(owners), frozenset(rivals), disputed
+
+
+def _protector_rows(judge: _Judge, nodes: Sequence[int], volume: ObservedVolume) -> tuple[ProtectorRow, ...]:
+    sides = {store: _owners(judge, nodes, store) for store in judge.indexes}
+    rows = []
+    for protector in volume.protectors or ():
+        holdings = None
+        if protector.type == ProtectorType.RECOVERY_PASSWORD:
+            holdings = {
+                store: judge.indexes[store].holding(protector.key_id, owners=owners, rivals=rivals, disputed=disputed)
+                for store, (owners, rivals, disputed) in sides.items()
+            }
+        rows.append(ProtectorRow(key_id=protector.key_id, type=protector.type, holdings=holdings))
+    return tuple(rows)
+
+
+def _standings(rows: Iterable[ProtectorRow]) -> tuple[ProtectorStanding, ...]:
+    return tuple(
+        ProtectorStanding(key_id=row.key_id, states={store: holding.state for store, holding in row.holdings.items()})
+        for row in rows
+        if row.holdings is not None
+    )
+
+
+def _judge_volume(judge: _Judge, computer: Computer, volume: ObservedVolume, rows: tuple[ProtectorRow, ...]) -> VolumeJudgement:
+    requirements = judge.requirements
+    standings = _standings(rows)
+    holdings = [holding for row in rows if row.holdings for holding in row.holdings.values()]
+    seen = computer.seen
+    judgement = verdict.judge_volume(
+        VolumeEvidence(
+            volume=volume,
+            standings=standings,
+            duplicate=any(holding.duplicate for holding in holdings),
+            malformed=any(holding.malformed for holding in holdings),
+            held_elsewhere=any(holding.elsewhere for holding in holdings),
+            unreadable=any(not entry.readable for holding in holdings for entry in holding.own),
+            backup_claims={p.key_id: frozenset(p.backup) for p in volume.protectors or () if p.backup},
+            circular_stores=_circular_stores(judge, computer),
+        ),
+        requirements,
+    )
+    if seen is not None or not judgement.in_scope:
+        return judgement
+    on_file = verdict.judge_on_file(standings, requirements)
+    return VolumeJudgement(in_scope=True, verdict=on_file, flags=(), codes=computer_findings.verdict_codes(on_file))
+
+
+def _circular_stores(judge: _Judge, computer: Computer) -> frozenset[str]:
+    """Stores that need this very machine to be read: a domain controller's own domain."""
+    seen = computer.seen
+    if seen is None or not seen.domain_controller or seen.domain is None:
+        return frozenset()
+    return frozenset(store for store, index in judge.indexes.items() if (index.reading.domain or "").lower() == seen.domain)
+
+
+def _computer_row(judge: _Judge, index: int) -> ComputerRow:
+    computer, name = judge.computers[index], judge.names[index]
+    volumes = _volume_rows(judge, index)
+    unmatched = _unmatched(judge, index)
+    if volumes:
+        scoped = [row.judgement.verdict for row in volumes if row.judgement.verdict is not None]
+        word = verdict.worst(scoped) if scoped else None
+    elif index in judge.elsewhere:
+        word = None
+    else:
+        word = _without_volumes(judge, computer)
+    flags = tuple(flag for flag in Flag if any(flag in row.judgement.flags for row in volumes))
+    row = ComputerRow(name=name, computer=computer, verdict=word, flags=flags, volumes=volumes, unmatched=unmatched)
+    judge.findings += computer_findings.of_volumes(row)
+    judge.findings += computer_findings.of_computer(row, judge.requirements, judge.now)
+    return row
+
+
+def _volume_rows(judge: _Judge, index: int) -> tuple[VolumeRow, ...]:
+    computer = judge.computers[index]
+    hidden = judge.elsewhere.get(index, frozenset())
+    rows = []
+    for volume in (computer.observation.volumes if computer.observation else None) or ():
+        if volume.device_id in hidden:
+            continue
+        nodes = judge.shared.get((index, volume.device_id), (index,))
+        protectors = _protector_rows(judge, nodes, volume)
+        rows.append(
+            VolumeRow(
+                volume=volume,
+                judgement=_judge_volume(judge, computer, volume, protectors),
+                protectors=protectors,
+                nodes=tuple(judge.names[node] for node in nodes) if len(nodes) > 1 else (),
+            )
+        )
+    return tuple(rows)
+
+
+def _without_volumes(judge: _Judge, computer: Computer) -> Verdict:
+    """The verdict of a computer that lists no volume."""
+    seen = computer.seen
+    if seen is not None:
+        return Verdict.UNAVAILABLE if seen.bitlocker_installed is False else Verdict.UNKNOWN
+    standings = []
+    for store, index in judge.indexes.items():
+        join = computer.joins[store]
+        if join.owner is None:
+            continue
+        owners = frozenset({join.owner.owner_id})
+        keys = {key_id for entry in index.entries_of(owners) for key_id in entry.key_ids}
+        for key_id in keys:
+            state = index.holding(key_id, owners=owners, rivals=join.rivals, disputed=join.disputed).state
+            standings.append(ProtectorStanding(key_id=key_id, states={store: state}))
+    return verdict.judge_on_file(standings, judge.requirements)
+
+
+def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
+    computer = judge.computers[index]
+    seen = computer.seen
+    listed = {p.key_id for volume in (computer.observation.volumes if computer.observation else None) or () for p in volume.protectors or ()}
+    sure = seen is not None and seen.volumes is not None and all(volume.protectors is not None for volume in seen.volumes)
+    out = []
+    for store, stored in judge.indexes.items():
+        join = computer.joins[store]
+        for entry in stored.entries_of([join.owner.owner_id] if join.owner else []):
+            if any(key_id in listed for key_id in entry.key_ids):
+                continue
+            if entry.defects:
+                why = "malformed"
+            elif any(judge.live_keys.get(key_id, frozenset()) - {index} for key_id in entry.key_ids):
+                why = "belongs_elsewhere"
+            else:
+                why = "stale" if sure else "not_observed"
+            out.append(UnmatchedEntry(entry=entry, why=why))
+    return tuple(out)
+
+
+def _run_findings(readings: Sequence[StoreReading], requirements: Requirements, *, observed: int, known: int) -> list[Finding]:
+    findings = []
+    for reading in readings:
+        if reading.state in (StoreState.DOWN, StoreState.PARTIAL):
+            findings.append(make("KW-STO-001", store=reading.store, state=reading.state.value, reason=reading.reason))
+        elif reading.state is StoreState.NO_RIGHTS:
+            findings.append(make("KW-STO-002", store=reading.store, reason=reading.reason))
+        elif reading.unsearched_owners:
+            findings.append(
+                make("KW-STO-001", store=reading.store, state="partial", reason=f"{len(reading.unsearched_owners)} computer objects could not be searched")
+            )
+        if reading.read_only and any(entry.value is not None for entry in reading.entries):
+            findings.append(make("KW-STO-003", store=reading.store))
+    coverage = observed / known if known else 0.0
+    if coverage < requirements.min_coverage or not known:
+        findings.append(make("KW-RUN-001", observed=observed, known=known, min_coverage=requirements.min_coverage))
+    return findings
+
+
+def _conclude(
+    judge: _Judge, rows: tuple[ComputerRow, ...], run: list[Finding], readings: Mapping[str, StoreReading], observed: int
+) -> EstateJudgement:
+    words = [row.judgement.verdict for computer in rows for row in computer.volumes if row.judgement.verdict is not None]
+    words += [row.verdict for row in rows if not row.volumes and row.verdict is not None]
+    passing = sum(verdict.is_passing(word, judge.requirements) for word in words)
+    return EstateJudgement(
+        generated_at=judge.now,
+        requirements=judge.requirements,
+        readings=readings,
+        computers=rows,
+        findings=tuple(run + judge.findings),
+        verdicts=Counter(word.value for word in words),
+        flags=Counter(flag.value for computer in rows for row in computer.volumes for flag in row.judgement.flags),
+        volumes=sum(len(row.volumes) for row in rows),
+        passing=passing,
+        could_not_look=sum(verdict.could_not_look(word) for word in words),
+        units=len(words),
+        observed=observed,
+        complete=not run,
+        passed=not run and passing == len(words),
+    )

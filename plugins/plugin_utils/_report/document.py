@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""The report as a document (schema version 1, docs/escrow-report.schema.json): metadata only, never a value, a package or a digest."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from .._core.entries import Holding
+from .._core.estate import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
+from .._core.model import Entry, Finding, StoreState
+
+SCHEMA_VERSION = 1
+#: keys whose value is about the moment of the run, not about the estate
+VOLATILE_KEYS = ("generated_at",)
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A time as the report writes it: UTC, whole seconds, Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment is not None else None
+
+
+def build(judgement: EstateJudgement, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole report as plain data, keys in the order a person reads them; ``scope`` says what was looked at."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generated_at": stamp(judgement.generated_at),
+        "complete": judgement.complete,
+        "passed": judgement.passed,
+        "scope": dict(scope),
+        "requirements": judgement.requirements.to_dict(),
+        "stores": {store: _store(judgement, store) for store in judgement.readings},
+        "summary": _summary(judgement),
+        "computers": [_computer(row) for row in judgement.computers],
+        "findings": [_finding(finding) for finding in judgement.findings],
+    }
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """The report's file text: UTF-8, indented, a newline at its end."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two reports say the same, whenever they were made."""
+
+    def content(document: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in document.items() if key not in VOLATILE_KEYS}
+
+    return _without_times(content(one)) == _without_times(content(other))
+
+
+def _without_times(document: dict[str, Any]) -> dict[str, Any]:
+    computers = document.get("computers")
+    if isinstance(computers, list):
+        document["computers"] = [
+            {key: value for key, value in item.items() if key != "observed_at"} if isinstance(item, dict) else item for item in computers
+        ]
+    return document
+
+
+def _store(judgement: EstateJudgement, store: str) -> dict[str, Any]:
+    reading = judgement.readings[store]
+    state = StoreState.PARTIAL if reading.state is StoreState.SEARCHED and reading.unsearched_owners else reading.state
+    out: dict[str, Any] = {"state": state.value, "entries": sum(not entry.deleted for entry in reading.entries)}
+    if reading.reason:
+        out["reason"] = reading.reason
+    return out
+
+
+def _summary(judgement: EstateJudgement) -> dict[str, Any]:
+    return {
+        "computers": len(judgement.computers),
+        "observed": judgement.observed,
+        "volumes": judgement.volumes,
+        "verdicts": dict(sorted(judgement.verdicts.items())),
+        "flags": dict(sorted(judgement.flags.items())),
+        "findings": dict(sorted(Counter(finding.code for finding in judgement.findings).items())),
+        "passing": judgement.passing,
+        "could_not_look": judgement.could_not_look,
+    }
+
+
+def _computer(row: ComputerRow) -> dict[str, Any]:
+    computer = row.computer
+    said = computer.observation
+    owners = [(store, join) for store, join in computer.joins.items() if join.join is not None or join.owner is not None]
+    ad = computer.joins.get("ad")
+    return {
+        "name": row.name,
+        "verdict": row.verdict.value if row.verdict is not None else None,
+        "flags": [flag.value for flag in row.flags],
+        "observed_at": stamp(said.observed_at) if said is not None else None,
+        "not_observed": computer.failure.reason.value if computer.failure is not None and computer.failure.reason is not None else None,
+        "identities": {
+            "inventory": computer.host.name if computer.host is not None else None,
+            "dns_name": (said.dns_name if said is not None else None) or (ad.owner.dns_name if ad and ad.owner else None),
+            "ad_guid": ad.owner.owner_id if ad is not None and ad.owner is not None else None,
+            "entra_device_id": said.entra_device_id if said is not None else None,
+            "serial": said.serial if said is not None else None,
+            "hardware_uuid": said.hardware_uuid if said is not None else None,
+            "joins": {store: join.join.value for store, join in owners if join.join is not None},
+        },
+        "volumes": [_volume(volume) for volume in row.volumes],
+        "unmatched_entries": [
+            {**_entry(item.entry), "key_id": item.entry.key_ids[0] if item.entry.key_ids else None, "store": item.entry.store, "why": item.why}
+            for item in row.unmatched
+        ],
+    }
+
+
+def _volume(row: VolumeRow) -> dict[str, Any]:
+    volume = row.volume
+    out: dict[str, Any] = {
+        "volume": volume.label,
+        "device_id": volume.device_id,
+        "persistent_id": volume.persistent_id,
+        "type": volume.type,
+        "in_scope": row.judgement.in_scope,
+        "verdict": row.judgement.verdict.value if row.judgement.verdict is not None else None,
+        "flags": [flag.value for flag in row.judgement.flags],
+        "method": volume.method,
+        "conversion": volume.conversion,
+        "protection": volume.protection,
+        "encrypted_percent": volume.encrypted_percent,
+        "protectors": [_protector(protector) for protector in row.protectors],
+    }
+    if row.nodes:
+        out["nodes"] = list(row.nodes)
+    if volume.errors:
+        out["errors"] = [{"read": e.read, "code": e.code, "name": e.name, "message": e.message} for e in volume.errors]
+    return out
+
+
+def _protector(row: ProtectorRow) -> dict[str, Any]:
+    out: dict[str, Any] = {"key_id": row.key_id, "type": row.type}
+    if row.holdings is not None:
+        out["stores"] = {store: _holding(holding) for store, holding in row.holdings.items()}
+    return out
+
+
+def _holding(holding: Holding) -> dict[str, Any]:
+    return {"state": holding.state.value, "entries": [_entry(entry) for entry in holding.own]}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    out: dict[str, Any] = {"location": entry.location, "created": stamp(entry.created)}
+    if entry.defects:
+        out["defects"] = list(entry.defects)
+    return out
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "computer": finding.computer,
+        "volume": finding.volume,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""The report as a person reads it in a terminal: what to do first, the worst ten, the counts. Takes the document, gives text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SEVERITIES = ("high", "medium", "low", "info")
+#: verdicts in the order a person wants to see them: worst first (DESIGN section 5)
+_ORDER = (
+    "unescrowed no_recovery_password wrong_key at_risk unprotected not_encrypted unavailable unknown on_file escrowed recoverable"
+).split()
+WIDTH = 100
+
+
+def printable(text: object, width: int = 0) -> str:
+    """Text that cannot command a terminal: control, format and bidi characters become ``?``; cut to ``width`` when one is given."""
+    clean = "".join("?" if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029" else char for char in str(text))
+    return clean if not width or len(clean) <= width else clean[: width - 1] + "…"
+
+
+def render(document: Mapping[str, Any], files: Sequence[str] = ()) -> str:
+    """The terminal summary of a report document, ending with where the files are."""
+    blocks = [_head(document), _first(document), _worst(document), _counts(document), _stores(document)]
+    if files:
+        blocks.append(["Written:"] + [f"  {printable(file)}" for file in files])
+    blocks.append([_conclusion(document)])
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _head(document: Mapping[str, Any]) -> list[str]:
+    summary = document["summary"]
+    line = (
+        f"{summary['computers']} computers ({summary['observed']} observed), {summary['volumes']} volumes: "
+        f"{summary['passing']} pass, {_failing(summary)} do not, {summary['could_not_look']} could not be looked at"
+    )
+    return ["BitLocker escrow report", "=" * 23, line]
+
+
+def _failing(summary: Mapping[str, Any]) -> int:
+    return int(sum(summary["verdicts"].values()) - summary["passing"] - summary["could_not_look"])
+
+
+def _first(document: Mapping[str, Any]) -> list[str]:
+    """What to do first: the gravest codes, each with how often, one example and the remedy."""
+    grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for finding in document["findings"]:
+        if finding["severity"] in ("high", "medium"):
+            grouped[finding["code"]].append(finding)
+    if not grouped:
+        return []
+    ranked = sorted(grouped.items(), key=lambda item: (_SEVERITIES.index(item[1][0]["severity"]), -len(item[1]), item[0]))
+    lines = ["What to do first:"]
+    for number, (code, findings) in enumerate(ranked[:5], 1):
+        example = findings[0]
+        where = " ".join(printable(part, 60) for part in (example["computer"], example["volume"]) if part)
+        lines.append(f"  {number}. {code} ({example['severity']}), {len(findings)} times{', e.g. ' + where if where else ''}")
+        lines.append(f"     {printable(example['message'], WIDTH * 2)}")
+        lines.append(f"     -> {printable(example['remedy'], WIDTH * 2)}")
+    if len(ranked) > 5:
+        lines.append(f"  and {len(ranked) - 5} more kinds of medium or high findings")
+    return lines
+
+
+def _worst(document: Mapping[str, Any]) -> list[str]:
+    """The worst ten computers that do not pass and could be looked at."""
+    per_computer = Counter(finding["computer"] for finding in document["findings"] if finding["severity"] == "high")
+    bad = [c for c in document["computers"] if c["verdict"] in _ORDER[: _ORDER.index("unknown")]]
+    bad.sort(key=lambda c: (_ORDER.index(c["verdict"]), -per_computer[c["name"]], c["name"]))
+    if not bad:
+        return []
+    lines = [f"Worst {min(10, len(bad))} of {len(bad)} computers:"]
+    for computer in bad[:10]:
+        volumes = [v["volume"] for v in computer["volumes"] if v["verdict"] == computer["verdict"]]
+        flags = f" [{', '.join(computer['flags'])}]" if computer["flags"] else ""
+        where = f" {', '.join(printable(v, 50) for v in volumes[:4])}" if volumes else ""
+        lines.append(f"  {printable(computer['name'], 50):<40} {computer['verdict']}{where}{flags}")
+    return lines
+
+
+def _counts(document: Mapping[str, Any]) -> list[str]:
+    summary = document["summary"]
+    lines = ["Verdicts:"]
+    lines += [f"  {word:<22}{summary['verdicts'][word]:>7}" for word in _ORDER if word in summary["verdicts"]]
+    if summary["flags"]:
+        lines.append("Flags: " + ", ".join(f"{flag} {count}" for flag, count in summary["flags"].items()))
+    if summary["findings"]:
+        lines.append("Findings: " + ", ".join(f"{code} {count}" for code, count in summary["findings"].items()))
+    return lines
+
+
+def _stores(document: Mapping[str, Any]) -> list[str]:
+    lines = ["Stores:"]
+    for store, facts in document["stores"].items():
+        reason = f": {printable(facts['reason'], WIDTH * 2)}" if facts.get("reason") else ""
+        lines.append(f"  {store}: {facts['state']}, {facts['entries']} entries{reason}")
+    return lines
+
+
+def _conclusion(document: Mapping[str, Any]) -> str:
+    if document["passed"]:
+        return "PASSED: everything in scope could be looked at and has an escrowed key."
+    if not document["complete"]:
+        return "INCOMPLETE: something could not be looked at, so nothing here says that all is well."
+    return "NOT PASSED: see what to do first, above."
