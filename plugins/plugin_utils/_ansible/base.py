@@ -26,7 +26,7 @@ from .._windows.wsman.settings import ConnectionSettings
 from .connection import resolve_connection
 from .disclosure import Disclosure, account_name, harden_process
 from .host_options import Keywords
-from .options import OptionSpec, Rules, derive
+from .options import Environment, OptionSpec, Rules, derive
 
 _PLUGINS = Path(__file__).resolve().parents[2]
 
@@ -72,7 +72,7 @@ class KeywardAction(ActionBase):
     _supports_async = False
 
     rules: ClassVar[Rules] = {}
-    environment: ClassVar[Mapping[str, str]] = {}
+    environment: ClassVar[Environment] = {}
     documentation: ClassVar[Path | None] = None
 
     _spec: ClassVar[OptionSpec | None] = None
@@ -111,16 +111,20 @@ class KeywardAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ansible's entry: refuse what cannot work, validate, run, and turn every failure into a result."""
         self._revealing = False
+        asked_no_log = self._task.no_log
         try:
             result = self._run(task_vars or {})
+            if self._revealing:
+                result["_ansible_no_log"] = True
+            return result
         except KeywardError as error:
             result = self.failure(error)
         except Exception as error:  # noqa: BLE001 (a raised exception is not censored by Ansible: none may escape)
             result = self.failure(self._surprise(error))
             if self._display.verbosity >= 3 and not self._revealing:
                 result["exception"] = _places(error)
-        if self._revealing:
-            result["_ansible_no_log"] = True
+        # nothing was revealed and our texts hold no secret: a failure that nobody can read helps nobody
+        self._task.no_log = asked_no_log
         return result
 
     def _run(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import env_fallback, remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 
@@ -45,18 +46,23 @@ SECRET_OPTIONS = frozenset(
 PUBLIC_OPTIONS = frozenset({"recovery_password_format", "password_file", "vault_password_file", "token_endpoint", "client_secret_file"})
 
 #: what sounds like a secret; ansible's own list (``PASSWORD_MATCH`` of module_utils.basic) and more
-SOUNDS_SECRET = re.compile(r"pass(?!ive|ed\b)|pwd|secret|token|credential|cryptkey|private_?key|recovery_?key$|\bpin\b", re.IGNORECASE)
+SOUNDS_SECRET = re.compile(
+    r"pass(?!ive|ed\b)|pwd|secret|token|credential|cryptkey|private_?key|recovery_?key$|(?:^|_)pin(?:_|$)", re.IGNORECASE
+)
 
 #: relations between options that an argument spec knows, at the top and for suboptions alike
 RULE_NAMES = frozenset({"mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by"})
 
 _ENVIRONMENT_MARK = re.compile(r"\bE\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
+#: relations between options, by the dotted name of the option they stand under ("" is the top)
 Rules = Mapping[str, Mapping[str, Any]]
+#: environment variables as fallback, by dotted option name
+Environment = Mapping[str, str]
 
 
-def under(option: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Move a mapping of option names (environment fallbacks, rules) under a parent: ``server`` becomes ``ad.server``."""
+def under(option: str, names: Environment) -> dict[str, str]:
+    """Move environment fallbacks under a parent: ``server`` becomes ``ad.server``."""
     return {f"{option}.{name}": value for name, value in names.items()}
 
 
@@ -82,18 +88,15 @@ class OptionSpec:
         Raises:
             OptionError: the arguments break the spec; the text names the option and never a secret's value.
         """
-        result = ArgumentSpecValidator(dict(self.argument_spec), **self.rules).validate(
-            {str(key): value for key, value in arguments.items()}
-        )
+        validator = ArgumentSpecValidator(dict(self.argument_spec), **self.rules)
+        try:
+            result = validator.validate({str(key): value for key, value in arguments.items()})
+        except (TypeError, ValueError, AttributeError, LookupError):  # the validator stumbles over some wrong shapes (a list for a dict)
+            raise self._refusal("an option with suboptions has the wrong shape") from None
         hidden = {text for value in result._no_log_values if (text := str(value))}
         if result.error_messages:
-            problem = str(remove_values("; ".join(str(message) for message in result.error_messages), hidden))
-            raise OptionError(
-                "use the options of the task",
-                target=self.action,
-                meaning=problem,
-                remedy=f"See ansible-doc {COLLECTION}.{self.action}.",
-            )
+            problem = str(remove_values("; ".join(_error_text(error) for error in result.errors.errors), hidden))
+            raise self._refusal(problem)
         values = {
             name: self._finish(self.argument_spec[name], value)
             for name, value in result.validated_parameters.items()
@@ -103,6 +106,10 @@ class OptionSpec:
             values=values,
             warnings=tuple(str(remove_values(_warning_text(warning), hidden)) for warning in getattr(result, "_warnings", ())),
         )
+
+    def _refusal(self, meaning: str) -> OptionError:
+        remedy = f"See ansible-doc {COLLECTION}.{self.action}."
+        return OptionError("use the options of the task", target=self.action, meaning=meaning, remedy=remedy)
 
     def _finish(self, option: Mapping[str, Any], value: Any) -> Any:
         if value is None:
@@ -137,7 +144,7 @@ def plain(value: Any) -> Any:
 
 
 def derive(
-    action: str, *, rules: Rules | None = None, environment: Mapping[str, str] | None = None, documentation: Path | None = None
+    action: str, *, rules: Rules | None = None, environment: Environment | None = None, documentation: Path | None = None
 ) -> OptionSpec:
     """Derive the argument spec of an action from its documentation file, fragments included.
 
@@ -170,7 +177,7 @@ def _documented_options(action: str, path: Path) -> dict[str, dict[str, Any]]:
     return dict(documentation.get("options") or {})
 
 
-def _argument(name: str, option: Mapping[str, Any], parent: str, rules: Rules, environment: Mapping[str, str]) -> dict[str, Any]:
+def _argument(name: str, option: Mapping[str, Any], parent: str, rules: Rules, environment: Environment) -> dict[str, Any]:
     path = parent + name
     argument: dict[str, Any] = {
         key: option[key] for key in ("type", "elements", "required", "default", "aliases") if option.get(key) is not None
@@ -193,7 +200,7 @@ def _walk(options: Mapping[str, Mapping[str, Any]], parent: str = "") -> Iterato
         yield from _walk(option.get("suboptions") or {}, f"{parent}{name}.")
 
 
-def _check_names(action: str, options: Mapping[str, Any], rules: Rules, environment: Mapping[str, str], known: set[str]) -> None:
+def _check_names(action: str, options: Mapping[str, Any], rules: Rules, environment: Environment, known: set[str]) -> None:
     for path, option in _walk(options):
         name = path.rpartition(".")[2]
         if SOUNDS_SECRET.search(name) and name not in SECRET_OPTIONS | PUBLIC_OPTIONS and option.get("type") != "bool":
@@ -213,6 +220,10 @@ def _check_names(action: str, options: Mapping[str, Any], rules: Rules, environm
 
 def _text(description: str | Sequence[str] | None) -> str:
     return description if isinstance(description, str) else "\n".join(str(part) for part in description or ())
+
+
+def _error_text(error: Exception) -> str:
+    return f"unsupported options: {error}" if isinstance(error, UnsupportedError) else str(error)
 
 
 def _warning_text(warning: Any) -> str:
