@@ -130,10 +130,12 @@ def _computer(computer: LabComputerObject, base_dn: str, realm: str) -> PlannedO
         "userAccountControl": [str(control)],
     }
     names = [computer.name] if computer.dns_name is None else [computer.name, computer.dns_name]
-    services = [f"HOST/{name}" for name in names]
+    # nobody can be met under a service name without a machine password, and Samba's check that it is unique is half the seeding time
+    services = [f"HOST/{name}" for name in names] if computer.machine_password is not None or computer.cluster_name_object else []
     if computer.cluster_name_object:
         services += [f"{service}/{name}" for service in ("MSClusterVirtualServer", "MSServerClusterMgmtAPI") for name in names]
-    attributes["servicePrincipalName"] = list(services)
+    if services:
+        attributes["servicePrincipalName"] = list(services)
     if computer.dns_name is not None:
         attributes["dNSHostName"] = [computer.dns_name]
     if computer.operating_system is not None:

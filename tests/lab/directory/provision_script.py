@@ -87,11 +87,10 @@ def _base_accounts(tree: str, settings: dict[str, Any], param: Any, auth: Any) -
                 "unicodePwd": f'"{password}"'.encode("utf-16-le"),
             }
         )
-    controller = samdb.search(
-        base, scope=ldb.SCOPE_SUBTREE, expression=f"(sAMAccountName={settings['host']}$)", attrs=["servicePrincipalName"]
-    )[0]
-    message = ldb.Message(controller.dn)
-    message["spn"] = ldb.MessageElement([f"ldap/{settings['host']}.{settings['realm']}"], ldb.FLAG_MOD_ADD, "servicePrincipalName")
+    found = samdb.search(base, scope=ldb.SCOPE_SUBTREE, expression=f"(sAMAccountName={settings['host']}$)", attrs=["1.1"])
+    message = ldb.Message(found[0].dn)
+    service = f"ldap/{settings['host']}.{settings['realm']}"
+    message["spn"] = ldb.MessageElement([service], ldb.FLAG_MOD_ADD, "servicePrincipalName")
     samdb.modify(message)
 
 

@@ -51,9 +51,8 @@ def _account_sids(samdb: Any, names: Iterable[str]) -> dict[str, str]:
     security, ndr, ldb = _samba("samba.dcerpc.security"), _samba("samba.ndr"), _samba("ldb")
     sids = {}
     for name in names:
-        found = samdb.search(
-            samdb.get_default_basedn(), scope=ldb.SCOPE_SUBTREE, expression=f"(sAMAccountName={name})", attrs=["objectSid"]
-        )
+        wanted = f"(sAMAccountName={name})"
+        found = samdb.search(samdb.get_default_basedn(), scope=ldb.SCOPE_SUBTREE, expression=wanted, attrs=["objectSid"])
         sids[name] = str(ndr.ndr_unpack(security.dom_sid, found[0]["objectSid"][0]))
     return sids
 
