@@ -70,7 +70,9 @@ def _with_hidden(store: Store, reading: StoreReading, owners: Sequence[str], say
         return reading
     say(f"{reading.store}: looking for unreadable entries under {len(owners)} computers")
     names = store.name_hidden(owners)
-    return replace(reading, entries=reading.entries + tuple(names.entries), unsearched_owners=names.not_searched, reason=reading.reason or names.reason)
+    return replace(
+        reading, entries=reading.entries + tuple(names.entries), unsearched_owners=names.not_searched, reason=reading.reason or names.reason
+    )
 
 
 def load_previous(path: Path) -> Mapping[str, Any] | None:
@@ -105,7 +107,10 @@ def query_report(expression: str, report: Mapping[str, Any]) -> Any:
         return jmespath.search(expression, report)
     except JMESPathError as error:
         raise OptionError(
-            "query the report", target="option query", meaning=str(error).splitlines()[0], remedy="See https://jmespath.org for the grammar."
+            "query the report",
+            target="option query",
+            meaning=str(error).splitlines()[0],
+            remedy="See https://jmespath.org for the grammar.",
         ) from error
 
 

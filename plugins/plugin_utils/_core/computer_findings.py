@@ -32,9 +32,7 @@ def verdict_codes(word: Verdict) -> tuple[str, ...]:
 
 def of_volumes(row: ComputerRow) -> list[Finding]:
     """One finding for each code of each volume."""
-    return [
-        make(code, computer=row.name, volume=volume.volume.label) for volume in row.volumes for code in volume.judgement.codes
-    ]
+    return [make(code, computer=row.name, volume=volume.volume.label) for volume in row.volumes for code in volume.judgement.codes]
 
 
 def of_computer(row: ComputerRow, requirements: Requirements, now: datetime) -> list[Finding]:

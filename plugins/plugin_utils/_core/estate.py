@@ -320,7 +320,9 @@ def _without_volumes(judge: _Judge, computer: Computer) -> Verdict:
 def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
     computer = judge.computers[index]
     seen = computer.seen
-    listed = {p.key_id for volume in (computer.observation.volumes if computer.observation else None) or () for p in volume.protectors or ()}
+    listed = {
+        p.key_id for volume in (computer.observation.volumes if computer.observation else None) or () for p in volume.protectors or ()
+    }
     sure = seen is not None and seen.volumes is not None and all(volume.protectors is not None for volume in seen.volumes)
     out = []
     for store, stored in judge.indexes.items():
@@ -347,7 +349,12 @@ def _run_findings(readings: Sequence[StoreReading], requirements: Requirements, 
             findings.append(make("KW-STO-002", store=reading.store, reason=reading.reason))
         elif reading.unsearched_owners:
             findings.append(
-                make("KW-STO-001", store=reading.store, state="partial", reason=f"{len(reading.unsearched_owners)} computer objects could not be searched")
+                make(
+                    "KW-STO-001",
+                    store=reading.store,
+                    state="partial",
+                    reason=f"{len(reading.unsearched_owners)} computer objects could not be searched",
+                )
             )
         if reading.read_only and any(entry.value is not None for entry in reading.entries):
             findings.append(make("KW-STO-003", store=reading.store))

@@ -2,8 +2,8 @@
 # Internal to keyward.bitlocker: not an interface, may change without notice.
 """Read the observation that volume_info returned back into types; bounded, and strict about what a verdict would rest on.
 
-The shape is documented in the RETURN section of keyward.bitlocker.volume_info and in docs/observation.md. An observation may come from a
-fact cache, a file or another controller, so everything is checked: what does not fit raises :class:`BadDataError` with the path of the field.
+The shape is documented in the RETURN section of keyward.bitlocker.volume_info. An observation may come from a fact cache, a file or another
+controller, so everything is checked: what does not fit raises :class:`BadDataError` with the path of the field.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from .._errors import BadDataError
-from .model import FailureReason, ObservedProtector, ObservedVolume, Observation, ReadError
+from .model import FailureReason, Observation, ObservedProtector, ObservedVolume, ReadError
 
 SCHEMA_VERSION = 1
 #: bounds of what a host may list (DESIGN section 4)
@@ -116,9 +116,7 @@ def _protector(data: _Reader) -> ObservedProtector:
     key_id = data.text("key_id")
     if not key_id:
         raise data.bad("key_id", "a key ID", key_id)
-    return ObservedProtector(
-        key_id=normalise_key_id(key_id), type=data.text("type"), name=data.text("name"), backup=data.texts("backup")
-    )
+    return ObservedProtector(key_id=normalise_key_id(key_id), type=data.text("type"), name=data.text("name"), backup=data.texts("backup"))
 
 
 def _volume(data: _Reader) -> ObservedVolume:

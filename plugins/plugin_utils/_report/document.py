@@ -107,7 +107,12 @@ def _computer(row: ComputerRow) -> dict[str, Any]:
         },
         "volumes": [_volume(volume) for volume in row.volumes],
         "unmatched_entries": [
-            {**_entry(item.entry), "key_id": item.entry.key_ids[0] if item.entry.key_ids else None, "store": item.entry.store, "why": item.why}
+            {
+                **_entry(item.entry),
+                "key_id": item.entry.key_ids[0] if item.entry.key_ids else None,
+                "store": item.entry.store,
+                "why": item.why,
+            }
             for item in row.unmatched
         ],
     }

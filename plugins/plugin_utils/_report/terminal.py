@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_SEVERITIES = ("high", "medium", "low", "info")
+from .._core.model import Severity, Verdict
+
+_SEVERITIES = [word.value for word in Severity]
 #: verdicts in the order a person wants to see them: worst first (DESIGN section 5)
-_ORDER = (
-    "unescrowed no_recovery_password wrong_key at_risk unprotected not_encrypted unavailable unknown on_file escrowed recoverable"
-).split()
+_ORDER = [word.value for word in Verdict]
 WIDTH = 100
 
 

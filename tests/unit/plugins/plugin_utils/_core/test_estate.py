@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judging an estate: joins, states, unmatched entries, clusters, run findings, names. Everything is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import (
+    ComputerRow,
+    EstateJudgement,
+    judge_estate,
+    known_computers,
+    owners_to_name,
+)
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost, inventory_computers
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
+    Entry,
+    EntryState,
+    FailureReason,
+    Flag,
+    Join,
+    Observation,
+    ObservedProtector,
+    ObservedVolume,
+    Owner,
+    StoreReading,
+    StoreState,
+    Verdict,
+)
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+REQUIREMENTS = Requirements(stores=("ad",))
+
+
+def key(number: int) -> str:
+    return f"{number:08x}-1111-2222-3333-444444444444"
+
+
+def volume(*keys: str, letter: str = "C:", kind: str = "os", persistent: str | None = None) -> ObservedVolume:
+    return ObservedVolume(
+        device_id=f"\\\\?\\Volume{{{letter}}}\\",
+        persistent_id=persistent,
+        letter=letter,
+        type=kind,
+        conversion="fully_encrypted",
+        encrypted_percent=100,
+        method="xts_aes_256",
+        protection="on",
+        locked=False,
+        protectors=tuple(ObservedProtector(key_id=k, type="recovery_password") for k in keys),
+    )
+
+
+def said(host: str, *volumes: ObservedVolume, **facts: object) -> Observation:
+    base = Observation(
+        host=host,
+        observed_at=NOW - timedelta(minutes=5),
+        dns_name=f"{host}.corp.example",
+        domain="corp.example",
+        part_of_domain=True,
+        bitlocker_installed=True,
+        volumes=volumes,
+    )
+    return replace(base, **facts)
+
+
+def failed(host: str, reason: FailureReason = FailureReason.UNREACHABLE) -> Observation:
+    return Observation(host=host, observed_at=NOW, reason=reason, message="Could not connect.")
+
+
+def owner(name: str, **facts: object) -> Owner:
+    base = Owner(
+        store="ad", owner_id=f"guid-{name}", name=name.upper(), location=f"CN={name},DC=corp,DC=example", dns_name=f"{name}.corp.example"
+    )
+    return replace(base, **facts)
+
+
+def entry(name: str, *keys: str, number: int = 0, **facts: object) -> Entry:
+    location = f"CN=entry{number},CN={name},DC=corp,DC=example"
+    return replace(Entry(store="ad", owner_id=f"guid-{name}", entry_id=f"{name}-{number}-{keys}", location=location, key_ids=keys), **facts)
+
+
+def reading(
+    owners: Sequence[Owner], entries: Sequence[Entry] = (), state: StoreState = StoreState.SEARCHED, **facts: object
+) -> StoreReading:
+    return replace(StoreReading(store="ad", state=state, owners=tuple(owners), entries=tuple(entries), domain="corp.example"), **facts)
+
+
+def judge(
+    hosts: Sequence[str], observations: Sequence[Observation], store: StoreReading, requirements: Requirements = REQUIREMENTS
+) -> EstateJudgement:
+    by_host: dict[str, list[Observation]] = {}
+    for observation in observations:
+        by_host.setdefault(observation.host, []).append(observation)
+    computers = inventory_computers([InventoryHost(name=h) for h in hosts], by_host, now=NOW, requirements=requirements)
+    return judge_estate(known_computers(computers, [store]), [store], requirements, now=NOW)
+
+
+def row(judgement: EstateJudgement, name: str) -> ComputerRow:
+    return next(item for item in judgement.computers if item.name == name)
+
+
+def codes(judgement: EstateJudgement, name: str | None, on_volume: str | None = None) -> list[str]:
+    return sorted(f.code for f in judgement.findings if f.computer == name and f.volume == on_volume)
+
+
+def state(judgement: EstateJudgement, name: str, number: int = 0) -> EntryState:
+    holdings = row(judgement, name).volumes[0].protectors[number].holdings
+    assert holdings is not None
+    return holdings["ad"].state
+
+
+def test_an_entry_under_its_own_computer_is_escrowed_and_passes() -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert row(result, "pc01.corp.example").verdict is Verdict.ESCROWED
+    assert result.passed
+    assert result.complete
+    assert (result.passing, result.units, result.could_not_look) == (1, 1, 0)
+    assert not result.findings
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(("pc01.corp.example",), Join.AUTHENTICATED), (("other.corp.example",), Join.CLAIMED), ((), Join.CLAIMED)]
+)
+def test_a_join_is_authenticated_only_by_the_channel(names: tuple[str, ...], expected: Join) -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1)), authenticated_names=names)], reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert row(result, "pc01.corp.example").computer.joins["ad"].join is expected
+
+
+def test_an_entry_elsewhere_is_never_counted() -> None:
+    store = reading([owner("pc01"), owner("pc02", in_scope=False)], [entry("pc02", key(1))])
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], store)
+    assert row(result, "pc01.corp.example").verdict is Verdict.UNESCROWED
+    assert codes(result, "pc01.corp.example", "C:") == ["KW-ESC-006", "KW-VOL-004"]
+
+
+@pytest.mark.parametrize(
+    ("state_of_store", "run_codes"),
+    [(StoreState.DOWN, ["KW-STO-001"]), (StoreState.PARTIAL, ["KW-STO-001"]), (StoreState.NO_RIGHTS, ["KW-STO-002"])],
+)
+def test_a_store_that_could_not_be_searched_is_never_missing_and_never_green(state_of_store: StoreState, run_codes: list[str]) -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], reading([owner("pc01")], state=state_of_store))
+    assert row(result, "pc01.corp.example").verdict is Verdict.UNKNOWN
+    assert state(result, "pc01.corp.example") is EntryState.UNKNOWN
+    assert codes(result, None) == run_codes
+    assert not result.complete
+    assert not result.passed
+
+
+def test_an_owner_that_could_not_be_searched_leaves_its_protector_unknown_and_the_run_incomplete() -> None:
+    store = reading([owner("pc01")], unsearched_owners=frozenset({"guid-pc01"}))
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], store)
+    assert state(result, "pc01.corp.example") is EntryState.UNKNOWN
+    assert codes(result, None) == ["KW-STO-001"]
+
+
+def test_a_workgroup_machine_has_no_entries_of_its_own() -> None:
+    lone = said("kiosk", volume(key(1)), dns_name="kiosk", domain=None, part_of_domain=False)
+    result = judge(["kiosk"], [lone], reading([owner("kiosk")], [entry("kiosk", key(1))]))
+    assert row(result, "kiosk").verdict is Verdict.UNESCROWED
+    assert "KW-HST-008" not in codes(result, "kiosk")
+
+
+def test_an_unreachable_host_is_on_file_by_its_name_alone() -> None:
+    result = judge(["pc01", "pc02"], [failed("pc01"), failed("pc02")], reading([owner("pc01"), owner("pc02")], [entry("pc01", key(1))]))
+    assert row(result, "pc01.corp.example").verdict is Verdict.ON_FILE
+    assert row(result, "pc02.corp.example").verdict is Verdict.UNKNOWN
+    assert codes(result, "pc01.corp.example") == ["KW-HST-001", "KW-HST-008", "KW-VOL-008"]
+    assert codes(result, "pc02.corp.example") == ["KW-HST-001", "KW-HST-008", "KW-VOL-007"]
+    assert result.could_not_look == 2
+    assert result.complete
+
+
+def test_a_computer_that_only_the_directory_knows_is_in_the_report() -> None:
+    store = reading([owner("pc09"), owner("old", in_scope=False), owner("gone", deleted=True)], [entry("pc09", key(1))])
+    result = judge([], [], store)
+    assert [item.name for item in result.computers] == ["pc09.corp.example"]
+    assert codes(result, "pc09.corp.example") == ["KW-HST-009", "KW-VOL-008"]
+
+
+def test_two_live_hosts_with_one_identity_hold_nothing() -> None:
+    twins = [said("a", volume(key(1)), dns_name="pc01.corp.example"), said("b", volume(key(1)), dns_name="pc01.corp.example")]
+    result = judge(["a", "b"], twins, reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert [item.name for item in result.computers] == ["a", "b"]
+    for name in ("a", "b"):
+        assert row(result, name).verdict is Verdict.UNKNOWN
+        assert codes(result, name) == ["KW-HST-007"]
+        assert codes(result, name, "C:") == ["KW-VOL-007"]
+
+
+def test_twins_in_the_directory_are_nobodys_own_unless_one_is_disabled() -> None:
+    twin = owner("pc01", owner_id="guid-twin")
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], reading([owner("pc01"), twin], [entry("pc01", key(1))]))
+    assert row(result, "pc01.corp.example").verdict is Verdict.UNKNOWN
+    result = judge(
+        ["pc01"],
+        [said("pc01", volume(key(1)))],
+        reading([owner("pc01"), replace(twin, enabled=False, in_scope=False)], [entry("pc01", key(1))]),
+    )
+    assert row(result, "pc01.corp.example").verdict is Verdict.ESCROWED
+
+
+def test_a_join_by_name_never_takes_an_owner_that_a_host_holds() -> None:
+    observations = [said("new", volume(key(1)), dns_name="pc01.corp.example"), failed("pc01")]
+    result = judge(["new", "pc01"], observations, reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert row(result, "pc01.corp.example").verdict is Verdict.ESCROWED
+    assert row(result, "pc01").verdict is Verdict.UNKNOWN
+    assert "KW-HST-008" not in codes(result, "pc01")
+
+
+def test_stale_and_misplaced_entries_are_told_apart() -> None:
+    observations = [said("pc01", volume(key(1))), said("pc02", volume(key(2)))]
+    store = reading(
+        [owner("pc01"), owner("pc02")], [entry("pc01", key(1)), entry("pc01", key(2)), entry("pc01", key(3)), entry("pc02", key(2))]
+    )
+    result = judge(["pc01", "pc02"], observations, store)
+    assert {item.entry.key_ids[0]: item.why for item in row(result, "pc01.corp.example").unmatched} == {
+        key(2): "belongs_elsewhere",
+        key(3): "stale",
+    }
+    assert codes(result, "pc01.corp.example") == ["KW-ESC-001"]
+    assert codes(result, "pc02.corp.example", "C:") == ["KW-ESC-006"]
+
+
+def test_nothing_is_called_stale_while_protectors_are_unread() -> None:
+    half = said("pc01", volume(key(1)), replace(volume(letter="D:", kind="fixed"), protectors=None))
+    result = judge(["pc01"], [half], reading([owner("pc01")], [entry("pc01", key(1)), entry("pc01", key(3))]))
+    assert [item.why for item in row(result, "pc01.corp.example").unmatched] == ["not_observed"]
+    assert "KW-ESC-001" not in codes(result, "pc01.corp.example")
+
+
+def test_damaged_entries_are_findings_where_they_belong() -> None:
+    store = reading(
+        [owner("pc01")], [entry("pc01", key(1), key(7), defects=("the name says another ID",)), entry("pc01", number=2, defects=("no ID",))]
+    )
+    result = judge(["pc01"], [said("pc01", volume(key(1)))], store)
+    assert row(result, "pc01.corp.example").verdict is Verdict.WRONG_KEY
+    assert codes(result, "pc01.corp.example", "C:") == ["KW-ESC-004", "KW-VOL-006"]
+    assert codes(result, "pc01.corp.example") == ["KW-ESC-004"]
+
+
+def test_hidden_duplicate_and_deleted_entries() -> None:
+    store = reading(
+        [owner("pc01"), owner("pc02"), owner("pc03"), owner("tomb", deleted=True)],
+        [
+            entry("pc01", key(1), readable=False),
+            entry("pc02", key(2), number=1),
+            entry("pc02", key(2), number=2),
+            entry("tomb", key(3), deleted=True),
+        ],
+    )
+    observations = [said(f"pc0{n}", volume(key(n))) for n in (1, 2, 3)]
+    result = judge(["pc01", "pc02", "pc03"], observations, store)
+    assert [row(result, f"pc0{n}.corp.example").verdict for n in (1, 2, 3)] == [Verdict.ESCROWED, Verdict.ESCROWED, Verdict.UNESCROWED]
+    assert codes(result, "pc01.corp.example", "C:") == ["KW-ESC-007"]
+    assert codes(result, "pc02.corp.example", "C:") == ["KW-ESC-002"]
+    assert codes(result, "pc03.corp.example", "C:") == ["KW-ESC-008", "KW-VOL-004"]
+    assert state(result, "pc03.corp.example") is EntryState.DELETED
+
+
+def test_an_old_observation_is_listed_but_not_judged_by() -> None:
+    old = said("pc01", volume(key(1)), volume(key(2), letter="D:", kind="fixed"), observed_at=NOW - timedelta(days=31))
+    result = judge(["pc01"], [old, failed("pc01")], reading([owner("pc01")], [entry("pc01", key(1))]))
+    found = row(result, "pc01.corp.example")
+    assert [item.judgement.verdict for item in found.volumes] == [Verdict.ON_FILE, Verdict.UNKNOWN]
+    assert found.computer.joins["ad"].join is Join.CLAIMED
+    assert codes(result, "pc01.corp.example") == ["KW-HST-001", "KW-HST-006"]
+    assert codes(result, "pc01.corp.example", "C:") == ["KW-VOL-008"]
+    assert result.observed == 0
+
+
+def test_an_observation_from_the_future_is_too_old() -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1)), observed_at=NOW + timedelta(minutes=6))], reading([owner("pc01")]))
+    assert "KW-HST-006" in codes(result, "pc01.corp.example")
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_cluster_volume_is_one_only_with_the_clusters_own_evidence(evidence: bool) -> None:
+    cluster = "clu1" if evidence else None
+    shared = volume(key(9), letter="E:", kind="fixed", persistent="{ABC}")
+    nodes = [said(n, volume(key(i)), shared, cluster=cluster) for i, n in enumerate(("node1", "node2"), 1)]
+    store = reading(
+        [owner("node1"), owner("node2"), owner("clu1", cluster_name_object=True, in_scope=False)],
+        [entry("node1", key(1)), entry("node2", key(2)), entry("clu1", key(9))],
+    )
+    result = judge(["node1", "node2"], nodes, store)
+    first, second = row(result, "node1.corp.example"), row(result, "node2.corp.example")
+    assert len(first.volumes) == 2
+    if evidence:
+        assert first.volumes[1].nodes == ("node1.corp.example", "node2.corp.example")
+        assert [item.judgement.verdict for item in first.volumes] == [Verdict.ESCROWED, Verdict.ESCROWED]
+        assert len(second.volumes) == 1
+    else:
+        assert len(second.volumes) == 2
+        assert first.volumes[1].judgement.verdict is Verdict.UNESCROWED
+        assert codes(result, "node1.corp.example", "E:") == ["KW-ESC-006", "KW-VOL-004"]
+
+
+def test_a_domain_controller_whose_key_is_only_in_its_own_domain() -> None:
+    result = judge(["dc1"], [said("dc1", volume(key(1)), domain_controller=True)], reading([owner("dc1")], [entry("dc1", key(1))]))
+    assert codes(result, "dc1.corp.example", "C:") == ["KW-ESC-012"]
+    assert result.passed
+
+
+def test_backup_records_that_the_store_does_not_bear_out() -> None:
+    claimed = replace(volume(), protectors=(ObservedProtector(key_id=key(1), type="recovery_password", backup=("ad",)),))
+    result = judge(["pc01"], [said("pc01", claimed)], reading([owner("pc01")]))
+    assert codes(result, "pc01.corp.example", "C:") == ["KW-ESC-011", "KW-VOL-004"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ({"bitlocker_installed": False, "volumes": None}, Verdict.UNAVAILABLE),
+        ({"volumes": ()}, Verdict.UNKNOWN),
+        ({"volumes": None}, Verdict.UNKNOWN),
+    ],
+)
+def test_an_observed_computer_without_volumes(facts: dict[str, object], verdict: Verdict) -> None:
+    result = judge(["pc01"], [replace(said("pc01"), **facts)], reading([owner("pc01")]))
+    assert row(result, "pc01.corp.example").verdict is verdict
+    assert result.units == 1
+
+
+def test_a_computer_with_nothing_in_scope_has_no_verdict_and_is_not_counted() -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1), kind="removable"))], reading([owner("pc01")]))
+    found = row(result, "pc01.corp.example")
+    assert found.verdict is None
+    assert (result.units, result.volumes) == (0, 1)
+    assert not result.findings
+    assert [f for f in Flag if f in found.flags] == []
+
+
+def test_coverage_and_an_empty_fleet() -> None:
+    requirements = Requirements(stores=("ad",), min_coverage=0.9)
+    result = judge(["pc01", "pc02"], [said("pc01", volume(key(1)))], reading([owner("pc01")], [entry("pc01", key(1))]), requirements)
+    assert codes(result, None) == ["KW-RUN-001"]
+    assert not result.complete
+    empty = judge([], [], reading([]))
+    assert codes(empty, None) == ["KW-RUN-001"]
+    assert not empty.passed
+
+
+def test_hidden_entries_are_looked_for_exactly_where_something_is_missing() -> None:
+    observations = {"pc01": [said("pc01", volume(key(1)))], "pc02": [said("pc02", volume(key(2)))], "pc03": [failed("pc03")]}
+    store = reading([owner(f"pc0{n}") for n in (1, 2, 3, 4, 5)], [entry("pc01", key(1)), entry("pc02", key(9)), entry("pc04", key(4))])
+    computers = inventory_computers([InventoryHost(name=h) for h in observations], observations, now=NOW, requirements=REQUIREMENTS)
+    assert owners_to_name(known_computers(computers, [store]), store) == ["guid-pc02", "guid-pc03", "guid-pc05"]
+
+
+def test_policy_conflicts_are_told() -> None:
+    result = judge(
+        ["pc01"],
+        [said("pc01", volume(key(1)), policy={"OSRecovery": 1, "OSRecoveryPassword": 0, "OSActiveDirectoryBackup": 1})],
+        reading([owner("pc01")], [entry("pc01", key(1))]),
+    )
+    assert codes(result, "pc01.corp.example") == ["KW-HST-010"]
