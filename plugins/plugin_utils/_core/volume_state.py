@@ -8,6 +8,9 @@ listed among the volume's errors gives ``unknown``, never a guess. Each function
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from .model import Conversion, Flag, Method, ObservedProtector, ObservedVolume, Protection, ProtectorType, Verdict, VolumeType
 from .requirements import Requirements
 
@@ -23,30 +26,36 @@ _PROTECTOR_TYPES = frozenset(ProtectorType)
 _OTHER_RECOVERY = frozenset({ProtectorType.PASSPHRASE, ProtectorType.SID, ProtectorType.CERTIFICATE})
 
 
+_T = TypeVar("_T")
+
+
+def _same(readings: Sequence[_T], otherwise: _T) -> _T:
+    """What every reading says, or ``otherwise`` where they differ."""
+    return readings[0] if all(reading == readings[0] for reading in readings) else otherwise
+
+
 class VolumeState:
     """One observed volume, its reads sifted: what failed is None here.
 
-    ``conversion`` is the one to judge by. A locked volume counts as fully encrypted, whatever else was read: Windows refuses
-    GetConversionStatus on it, and what its properties hold is documented nowhere. So where the lock status itself was not read, only
-    "fully encrypted" is certain: it is the same both ways.
+    A locked volume counts as fully encrypted, whatever else was read: Windows refuses GetConversionStatus on it, and what its properties
+    hold is documented nowhere. Where the lock status itself was not read, the volume is looked at both ways, and only what is the same is said.
     """
 
-    __slots__ = ("conversion", "failed", "protectors", "volume")
+    __slots__ = ("_locks", "conversion", "failed", "protectors", "volume")
 
     def __init__(self, volume: ObservedVolume) -> None:
         self.volume = volume
         self.failed = frozenset(error.read.partition(" ")[0] for error in volume.errors) if volume.errors else frozenset()
         self.protectors: tuple[ObservedProtector, ...] | None = None if "GetKeyProtectors" in self.failed else volume.protectors
-        self.conversion = self._conversion()
+        self._locks = (True, False) if volume.locked is None or "GetLockStatus" in self.failed else (volume.locked,)
+        #: the conversion to judge by; None where it is not known
+        self.conversion = _same([self._conversion(locked) for locked in self._locks], None)
 
-    def _conversion(self) -> str | None:
-        volume, failed = self.volume, self.failed
-        if volume.locked:
+    def _conversion(self, locked: bool) -> str | None:
+        if locked:
             return Conversion.FULLY_ENCRYPTED
-        if volume.conversion not in _CONVERSIONS or "GetConversionStatus" in failed:
-            return None
-        unsure = volume.locked is None or "GetLockStatus" in failed
-        return None if unsure and volume.conversion != Conversion.FULLY_ENCRYPTED else volume.conversion
+        known = self.volume.conversion in _CONVERSIONS and "GetConversionStatus" not in self.failed
+        return self.volume.conversion if known else None
 
     def in_scope(self, requirements: Requirements) -> bool:
         """Needs the type, and the conversion where decrypted volumes are left out; what was not read is in scope, never dropped."""
@@ -61,23 +70,27 @@ class VolumeState:
         0, the suspend count, which may be not offered (None) but must not have failed. A volume that has no protector, or that is certainly
         unprotected, is so whatever else was not read.
         """
-        if self.conversion is None:
+        return _same([self._by_encryption(locked) for locked in self._locks], Verdict.UNKNOWN)
+
+    def _by_encryption(self, locked: bool) -> Verdict | None:
+        conversion = self._conversion(locked)
+        if conversion is None:
             return Verdict.UNKNOWN
-        if self.conversion == Conversion.FULLY_DECRYPTED:
+        if conversion == Conversion.FULLY_DECRYPTED:
             return Verdict.NOT_ENCRYPTED
-        if self.conversion in _DECRYPTING or self.protectors == ():
+        if conversion in _DECRYPTING or self.protectors == ():
             return Verdict.UNPROTECTED
-        verdict = self._by_protection() if self.conversion == Conversion.FULLY_ENCRYPTED else None
+        verdict = self._by_protection(locked) if conversion == Conversion.FULLY_ENCRYPTED else None
         return Verdict.UNKNOWN if verdict is None and self.protectors is None else verdict
 
-    def _by_protection(self) -> Verdict | None:
+    def _by_protection(self, locked: bool) -> Verdict | None:
         """What ProtectionStatus says of a fully encrypted volume: a verdict, or None to judge on.
 
         Status 2 is Windows' word for "could not be determined", which is what it says of every locked volume; of one that is not locked it
         is a read that did not succeed.
         """
         protection = None if "GetProtectionStatus" in self.failed else self.volume.protection
-        if protection == Protection.ON or (protection == Protection.UNKNOWN and self.volume.locked):
+        if protection == Protection.ON or (protection == Protection.UNKNOWN and locked):
             return None
         if protection != Protection.OFF or "GetSuspendCount" in self.failed:
             return Verdict.UNKNOWN
@@ -90,7 +103,7 @@ class VolumeState:
         """
         volume, failed, conversion = self.volume, self.failed, self.conversion
         flags = set()
-        if volume.locked:
+        if self._locks == (True,):
             flags.add(Flag.LOCKED)
         if conversion in _CONVERTING:
             flags.add(Flag.CONVERTING)

@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core import verdict
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import EntryState, Flag, ObservedVolume, ProtectorStanding, Verdict
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
+    EntryState,
+    Flag,
+    ObservedVolume,
+    ProtectorStanding,
+    Verdict,
+)
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._core.volumes import (
     judge,
     key,
@@ -24,7 +30,7 @@ CONVERTING = ("encryption_in_progress", "encryption_paused", "decryption_in_prog
 
 
 def test_the_best_word_for_several_own_entries() -> None:
-    order = "proven conflicting refuted present unreadable malformed unknown deleted absent".split()
+    order = ["proven", "conflicting", "refuted", "present", "unreadable", "malformed", "unknown", "deleted", "absent"]
     for place, word in enumerate(order):
         assert verdict.combine(EntryState(other) for other in reversed(order[place:])) == word
     assert verdict.combine([]) is EntryState.ABSENT
@@ -79,7 +85,9 @@ def test_the_best_word_for_several_own_entries() -> None:
         (volume("tpm", RP, locked=None), None),
         (volume("tpm", RP, failed=["GetLockStatus"]), None),
         (volume(conversion="fully_decrypted", locked=None), "unknown"),
-        (volume("tpm", RP, conversion="encryption_in_progress", failed=["GetLockStatus"], locked=None), "unknown"),
+        (volume("tpm", RP, conversion="encryption_in_progress", failed=["GetLockStatus"], locked=None), None),
+        (volume("tpm", RP, conversion="encryption_in_progress", protection="off", locked=None), "unknown"),
+        (volume(conversion="encryption_in_progress", protection="off", locked=None), "unprotected"),
         # reads that no row needs
         (volume("tpm", RP, method=None, failed=["GetEncryptionMethod", "GetHardwareTestStatus", "IsAutoUnlockEnabled"]), None),
         (volume("tpm", RP, encrypted_percent=None, persistent_id=None), None),
@@ -219,7 +227,9 @@ def test_bounds_that_both_pass_give_the_lower_one() -> None:
 
 
 @pytest.mark.parametrize("unread", [None, "unknown_0", "unknown_11"])
-@pytest.mark.parametrize(("state", "expected"), [("proven", "recoverable"), ("present", "escrowed"), ("absent", "unknown"), ("malformed", "unknown")])
+@pytest.mark.parametrize(
+    ("state", "expected"), [("proven", "recoverable"), ("present", "escrowed"), ("absent", "unknown"), ("malformed", "unknown")]
+)
 def test_a_protector_of_unread_type_may_be_an_escrowed_recovery_password(unread: str | None, state: str, expected: str) -> None:
     judgement = judge(volume(RP, unread), {"ad": state})
     assert judgement.verdict == expected
@@ -418,9 +428,19 @@ def test_what_is_on_file_for_a_computer_that_was_not_observed(states: list[dict[
 
 
 def test_a_computer_is_as_bad_as_its_worst_volume() -> None:
-    order = (
-        "unescrowed no_recovery_password wrong_key at_risk unprotected not_encrypted unavailable unknown on_file escrowed recoverable"
-    ).split()
+    order = [
+        "unescrowed",
+        "no_recovery_password",
+        "wrong_key",
+        "at_risk",
+        "unprotected",
+        "not_encrypted",
+        "unavailable",
+        "unknown",
+        "on_file",
+        "escrowed",
+        "recoverable",
+    ]
     assert order == list(Verdict)
     for place, word in enumerate(order):
         assert verdict.worst(Verdict(other) for other in reversed(order[place:])) == word
