@@ -38,7 +38,8 @@ class VolumeState:
     """One observed volume, its reads sifted: what failed is None here.
 
     A locked volume counts as fully encrypted, whatever else was read: Windows refuses GetConversionStatus on it, and what its properties
-    hold is documented nowhere. Where the lock status itself was not read, the volume is looked at both ways, and only what is the same is said.
+    hold is documented nowhere. Where the lock status itself was not read, the volume is looked at both ways, and only what is the same
+    is said.
     """
 
     __slots__ = ("_locks", "conversion", "failed", "protectors", "volume")
