@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is who: inventory hosts and the directory's computer objects (DESIGN section 4), and the names of the report (section 8)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ansible_collections.keyward.bitlocker.tests.lab.estate.view import IDLE, Directory, SeenHost
+from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject
+
+
+@dataclass(kw_only=True)
+class Identity:
+    """One computer of the report: an inventory host, a computer object, or both joined."""
+
+    host: SeenHost | None
+    owner: LabComputerObject | None = None
+    by_name: bool = False
+    #: live hosts share the owner: nothing below it is anybody's own
+    collided: bool = False
+    #: objects that each might be the owner while nobody can tell which
+    candidates: tuple[str, ...] = ()
+    name: str = ""
+    #: names of computer objects, the owner included, whose entries are nobody's own and nobody else's here
+    undecided: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def owner_known(self) -> bool:
+        """Whether it can be said which entries are its own (none, if it has no computer object)."""
+        return not self.collided and not self.candidates
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """The computer objects whose entries are its own."""
+        return frozenset({self.owner.name}) if self.owner is not None and self.owner_known else frozenset()
+
+
+def identify(hosts: Iterable[SeenHost], directory: Directory, now: datetime) -> list[Identity]:
+    """Join every inventory host, add the computers that only the directory knows, and name them all."""
+    identities = [Identity(host=host) for host in hosts]
+    for identity in identities:
+        _join_by_dns_name(identity, directory)
+    held = {identity.owner.name for identity in identities if identity.owner is not None}
+    for identity in identities:
+        if identity.owner is None and not identity.candidates:
+            _join_by_name(identity, directory, held)
+    _mark_collisions(identities)
+    identities += _only_in_directory(identities, directory, now)
+    _name(identities)
+    return identities
+
+
+def in_scope(computer: LabComputerObject, now: datetime) -> bool:
+    """Whether the directory alone is enough to put this computer into the report."""
+    windows = (computer.operating_system or "").startswith("Windows")
+    idle = computer.last_logon is not None and now - computer.last_logon > IDLE
+    return computer.enabled and windows and not idle and not computer.cluster_name_object
+
+
+def _one_of(matches: list[LabComputerObject]) -> LabComputerObject | None:
+    """The object meant by several with one name: the only one, else the only enabled one."""
+    if len(matches) > 1:
+        matches = [computer for computer in matches if computer.enabled]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _join_by_dns_name(identity: Identity, directory: Directory) -> None:
+    host = identity.host
+    if host is None or host.dns_name is None:
+        return
+    stated = host.dns_name.lower()
+    matches = [computer for computer in directory.computers if computer.dns_name is not None and computer.dns_name.lower() == stated]
+    identity.owner = _one_of(matches)
+    if matches and identity.owner is None:
+        identity.candidates = tuple(computer.name for computer in matches)
+        identity.undecided = frozenset(identity.candidates)
+
+
+def _join_by_name(identity: Identity, directory: Directory, held: set[str]) -> None:
+    host = identity.host
+    if host is None or not host.part_of_domain:
+        return
+    addresses = {host.inventory_name.lower(), host.address.lower()}
+    matches = [
+        computer
+        for computer in directory.computers
+        if computer.name.lower() == host.inventory_name.lower()
+        or (computer.dns_name is not None and computer.dns_name.lower() in addresses)
+    ]
+    found = _one_of(matches)
+    if found is not None and found.name not in held:
+        identity.owner, identity.by_name = found, True
+
+
+def _mark_collisions(identities: list[Identity]) -> None:
+    sharing: dict[str, list[Identity]] = defaultdict(list)
+    for identity in identities:
+        if identity.owner is not None and identity.host is not None and identity.host.state == "fresh":
+            sharing[identity.owner.name].append(identity)
+    for owner, group in sharing.items():
+        if len(group) > 1:
+            for identity in group:
+                identity.collided = True
+                identity.undecided = frozenset({owner})
+
+
+def _only_in_directory(identities: list[Identity], directory: Directory, now: datetime) -> list[Identity]:
+    joined = {identity.owner.name for identity in identities if identity.owner is not None}
+    return [
+        Identity(host=None, owner=computer) for computer in directory.computers if computer.name not in joined and in_scope(computer, now)
+    ]
+
+
+def _name(identities: list[Identity]) -> None:
+    for identity in identities:
+        identity.name = _wanted_name(identity)
+    occurrences = Counter(identity.name for identity in identities)
+    for identity in identities:
+        if occurrences[identity.name] > 1:
+            identity.name = _distinct_name(identity)
+    again = [name for name, count in Counter(identity.name for identity in identities).items() if count > 1]
+    if again:
+        raise ValueError(f"the report could not tell these computers apart: {again}")
+
+
+def _wanted_name(identity: Identity) -> str:
+    if identity.owner is not None and identity.owner.dns_name is not None:
+        return identity.owner.dns_name.lower()
+    if identity.host is None:
+        return identity.owner.name.lower() if identity.owner is not None else ""
+    return identity.host.dns_name.lower() if identity.host.dns_name is not None else identity.host.inventory_name
+
+
+def _distinct_name(identity: Identity) -> str:
+    if identity.host is not None:
+        return identity.host.inventory_name
+    if identity.owner is None or identity.owner.object_guid is None:
+        raise ValueError(f"{identity.name} occurs twice and its computer object has no GUID yet")
+    return f"{identity.name}/{identity.owner.object_guid}"

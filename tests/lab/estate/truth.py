@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The truth about an estate: what a correct report says of it, computed from the estate itself (DESIGN sections 5 and 8).
+
+A malformed or stale entry of a computer that was not observed is nobody's finding; AD alone, values unread.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import Identity, identify
+from ansible_collections.keyward.bitlocker.tests.lab.estate.rules import (
+    COUNTED,
+    REASON_CODES,
+    VERDICT_CODES,
+    WORST_FIRST,
+    Judged,
+    States,
+    judge_volume,
+    judge_volume_on_file,
+    policy_conflict,
+    protector_state,
+)
+from ansible_collections.keyward.bitlocker.tests.lab.estate.view import SCOPE_STORES, Directory, SeenVolume, see_directory, see_host
+from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
+
+FAULTS = ("ad_down", "ad_no_rights")
+RUN_FINDINGS = {"searched": [], "down": ["KW-STO-001"], "no_rights": ["KW-STO-002"]}
+PASSING = frozenset({"escrowed", "recoverable"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """A volume where it is listed, with everybody who owns it."""
+
+    computer: str
+    volume: SeenVolume
+    owners: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What all judgements of one run share."""
+
+    directory: Directory
+    identities: list[Identity]
+    listed: list[_Listed]
+    copies: int
+    #: key ID -> inventory names of the hosts that list it today
+    listed_by: dict[str, set[str]]
+
+
+def truth(
+    estate: Estate, *, copies: int = 1, proof: str = "none", fault: str | None = None, stores: tuple[str, ...] = ("ad",)
+) -> dict[str, Any]:
+    """The content of truth.json for a run over this estate.
+
+    Args:
+        copies: required copies; more than there are stores is an error, as it is in the report.
+        proof: only ``none`` is known here.
+        fault: None, ``ad_down``, or ``ad_no_rights`` (the account sees computers and the names of recovery objects).
+        stores: the required stores; only ``ad`` exists.
+    """
+    if proof != "none" or stores != SCOPE_STORES or fault not in (None, *FAULTS):
+        raise ValueError(f"no truth is known for proof={proof!r}, stores={stores!r}, fault={fault!r}")
+    if not 1 <= copies <= len(stores):
+        raise ValueError(f"copies={copies} with {len(stores)} store(s) is an option error")
+    directory = see_directory(estate, fault)
+    identities = identify([see_host(host, estate) for host in estate.hosts], directory, estate.now)
+    ground = _Ground(
+        directory=directory,
+        identities=identities,
+        listed=_list_volumes(identities, directory),
+        copies=copies,
+        listed_by=_listed_by(identities),
+    )
+    volumes, computers = [], []
+    for identity in identities:
+        own_volumes = [_volume_truth(ground, identity, listed) for listed in ground.listed if listed.computer == identity.name]
+        volumes += own_volumes
+        computers.append(_computer_truth(ground, identity, own_volumes))
+    run_findings = list(RUN_FINDINGS[directory.state])
+    units = [volume["verdict"] for volume in volumes if volume["verdict"] is not None]
+    with_volumes = {volume["computer"] for volume in volumes}
+    units += [computer["verdict"] for computer in computers if computer["name"] not in with_volumes]
+    return {
+        "volumes": sorted(volumes, key=lambda volume: (volume["computer"], volume["volume"])),
+        "computers": [
+            {"computer": computer["name"], "verdict": computer["verdict"], "findings": computer["findings"]}
+            for computer in sorted(computers, key=lambda computer: str(computer["name"]))
+        ],
+        "run_findings": run_findings,
+        "complete": not run_findings,
+        "passed": not run_findings and all(verdict in PASSING for verdict in units),
+    }
+
+
+def _listed_by(identities: Iterable[Identity]) -> dict[str, set[str]]:
+    listed_by: dict[str, set[str]] = defaultdict(set)
+    for identity in identities:
+        if identity.host is not None and identity.host.state == "fresh":
+            for volume in identity.host.volumes:
+                for protector in volume.protectors or ():
+                    listed_by[protector.key_id].add(identity.host.inventory_name)
+    return listed_by
+
+
+def _list_volumes(identities: list[Identity], directory: Directory) -> list[_Listed]:
+    """Every volume once: a shared fixed volume of a cluster's nodes stands under the first of them by name."""
+    listed: list[_Listed] = []
+    shared: dict[tuple[str, str, frozenset[str]], list[tuple[Identity, SeenVolume]]] = defaultdict(list)
+    for identity in sorted(identities, key=lambda identity: identity.name):
+        for volume in identity.host.volumes if identity.host is not None else ():
+            key = _shared_key(identity, volume)
+            if key is None:
+                listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners))
+            else:
+                shared[key].append((identity, volume))
+    for (cluster, _, _), holders in shared.items():
+        first, volume = holders[0]
+        owners = frozenset().union(*(identity.owners for identity, _ in holders))
+        if len(holders) > 1:
+            owners |= {
+                computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() == cluster
+            }
+        listed.append(_Listed(computer=first.name, volume=volume, owners=owners))
+    return listed
+
+
+def _shared_key(identity: Identity, volume: SeenVolume) -> tuple[str, str, frozenset[str]] | None:
+    host = identity.host
+    if host is None or host.state != "fresh" or host.cluster is None or volume.type != 1:
+        return None
+    if not volume.persistent_id or not volume.protectors:
+        return None
+    return host.cluster.lower(), volume.persistent_id, frozenset(protector.key_id for protector in volume.protectors)
+
+
+def _volume_truth(ground: _Ground, identity: Identity, listed: _Listed) -> dict[str, Any]:
+    volume = listed.volume
+    states: States = {
+        protector.key_id: {
+            "ad": protector_state(ground.directory, listed.owners, protector.key_id, owner_known=identity.owner_known),
+        }
+        for protector in volume.recovery_passwords
+    }
+    if identity.host is not None and identity.host.state == "stale":
+        judged = judge_volume_on_file(volume, states)
+        escrow: set[str] = set()
+    else:
+        judged = judge_volume(volume, states, ground.copies)
+        escrow = _escrow_findings(ground, identity, listed, states) if judged.verdict is not None else set()
+    return _volume_json(listed, judged, escrow, states)
+
+
+def _volume_json(listed: _Listed, judged: Judged, escrow: set[str], states: States) -> dict[str, Any]:
+    return {
+        "computer": listed.computer,
+        "volume": listed.volume.label,
+        "verdict": judged.verdict,
+        "flags": sorted(judged.flags),
+        "findings": sorted(judged.findings | escrow),
+        "protectors": states,
+    }
+
+
+def _escrow_findings(ground: _Ground, identity: Identity, listed: _Listed, states: States) -> set[str]:
+    directory = ground.directory
+    codes = set()
+    for protector in listed.volume.recovery_passwords:
+        key_id = protector.key_id
+        own = [entry for entry in directory.of_owners(listed.owners) if key_id in entry.key_ids]
+        if sum(entry.sound for entry in own) > 1:
+            codes.add("KW-ESC-002")
+        if any(not entry.sound for entry in own):
+            codes.add("KW-ESC-004")
+        if any(key_id in entry.key_ids and entry.owner not in listed.owners | identity.undecided for entry in directory.entries):
+            codes.add("KW-ESC-006")
+        if any(not entry.readable for entry in own):
+            codes.add("KW-ESC-007")
+        if protector.said_backed_up and states[key_id]["ad"] == "absent":
+            codes.add("KW-ESC-011")
+    host = identity.host
+    in_own_domain = host is not None and host.domain_controller and (host.domain or "").lower() == directory.domain.lower()
+    if in_own_domain and any(stores["ad"] in COUNTED for stores in states.values()):
+        codes.add("KW-ESC-012")
+    return codes
+
+
+def _computer_truth(ground: _Ground, identity: Identity, volumes: list[dict[str, Any]]) -> dict[str, Any]:
+    host = identity.host
+    codes = set()
+    if host is None:
+        codes.add("KW-HST-009")
+    elif host.state == "fresh":
+        codes |= _unmatched_findings(ground, identity)
+        if policy_conflict(host, ad_required=True):
+            codes.add("KW-HST-010")
+    else:
+        codes.add(REASON_CODES[host.reason or ""])
+        if host.state == "stale":
+            codes.add("KW-HST-006")
+    if identity.collided:
+        codes.add("KW-HST-007")
+    if identity.by_name:
+        codes.add("KW-HST-008")
+    verdict: str | None
+    if volumes or _shares_volumes(identity):
+        verdicts = [volume["verdict"] for volume in volumes if volume["verdict"] is not None]
+        verdict = min(verdicts, key=WORST_FIRST.index) if verdicts else None
+    else:
+        verdict = _verdict_without_volumes(ground, identity)
+        codes.add(VERDICT_CODES[verdict])
+    return {"name": identity.name, "verdict": verdict, "findings": sorted(codes)}
+
+
+def _shares_volumes(identity: Identity) -> bool:
+    """A cluster node all of whose volumes stand under another node."""
+    return identity.host is not None and bool(identity.host.volumes)
+
+
+def _verdict_without_volumes(ground: _Ground, identity: Identity) -> str:
+    host = identity.host
+    if host is not None and host.state == "fresh":
+        return "unknown" if host.bitlocker_installed else "unavailable"
+    return "on_file" if any(entry.sound for entry in ground.directory.of_owners(identity.owners)) else "unknown"
+
+
+def _unmatched_findings(ground: _Ground, identity: Identity) -> set[str]:
+    """KW-ESC-001 and KW-ESC-004 for own entries that no listed protector takes; only where every protector could be listed."""
+    host = identity.host
+    if host is None or not host.volumes or any(volume.protectors is None for volume in host.volumes):
+        return set()
+    here = {protector.key_id for volume in host.volumes for protector in volume.protectors or ()}
+    codes = set()
+    for entry in ground.directory.of_owners(identity.owners):
+        if here.intersection(entry.key_ids):
+            continue
+        if not entry.sound:
+            codes.add("KW-ESC-004")
+        elif not any(ground.listed_by.get(key_id) for key_id in entry.key_ids):
+            codes.add("KW-ESC-001")
+    return codes
