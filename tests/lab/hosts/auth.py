@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is calling: Basic, client certificate, NTLM, Negotiate, Kerberos and CredSSP, on one connection each.
+
+NTLM and CredSSP are the acceptors of pyspnego; NTLM knows the host's one account from a file, Kerberos the services of a keytab.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import spnego
+from spnego.exceptions import SpnegoError
+
+from ..model import LabHost
+
+#: what pywinrm sends beside a client certificate
+MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+_SPNEGO_OID = bytes.fromhex("06062b0601050502")
+#: pyspnego reads the account file's name and Kerberos the keytab's from the environment
+_ENVIRONMENT = threading.Lock()
+
+
+@dataclass(frozen=True)
+class AuthSetup:
+    """What a host accepts; ``keytab`` None: no Kerberos."""
+
+    host: LabHost
+    tls: bool
+    account_file: Path
+    keytab: Path | None = None
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The challenges of a 401, in Windows' order."""
+        schemes = ["Negotiate"]
+        if self.host.transport == "kerberos" or self.keytab:
+            schemes.append("Kerberos")
+        if self.host.transport == "basic" and self.tls:
+            schemes.append('Basic realm="WSMAN"')
+        if self.host.transport == "credssp":
+            schemes.append("CredSSP")
+        return tuple(schemes)
+
+
+def write_account_file(path: Path, host: LabHost) -> None:
+    """The account in pyspnego's file format: once without a domain, once for the machine, once as it was given."""
+    domain, _, user = host.username.rpartition("\\")
+    domains = {"", host.netbios_name, domain, *([host.domain.split(".")[0]] if host.domain else [])}
+    # a client that is given user@domain sends the whole as user name
+    lines = [f"{name}:{user}:{host.password}" for name in sorted(domains)]
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + "\n")
+
+
+@dataclass
+class Decision:
+    """What follows from the credentials of a request: go on, or answer 401 with these challenges."""
+
+    accepted: bool
+    challenges: tuple[str, ...] = ()
+    account: str | None = None
+    #: headers to add to the answer of an accepted request
+    headers: list[str] = field(default_factory=list)
+
+
+class ConnectionAuth:
+    """The authentication of one connection; ``context`` is the security context that encrypts messages, once there is one."""
+
+    def __init__(self, setup: AuthSetup, certificate_name: str | None) -> None:
+        self._setup = setup
+        self._certificate_name = certificate_name
+        self._pending: spnego.ContextProxy | None = None
+        self.context: spnego.ContextProxy | None = None
+        self.context_scheme = ""
+
+    def decide(self, authorization: str | None) -> Decision:
+        """Judge the Authorization header of one request."""
+        refused = Decision(False, self._setup.schemes)
+        if self._setup.host.fault == "wrong_password":
+            return refused
+        if authorization is None:
+            # NTLM and Kerberos authenticate the connection, not the request
+            return Decision(True, account=self._setup.host.username) if self.context else refused
+        scheme, _, rest = authorization.partition(" ")
+        if scheme.lower() == "basic" and self._setup.host.transport == "basic":
+            return Decision(True, account=self._setup.host.username) if self._basic(rest) else refused
+        if authorization == MUTUAL and self._setup.host.transport == "certificate" and self._setup.tls:
+            wanted = self._setup.host.username
+            return Decision(True, account=wanted) if self._certificate_name == wanted else refused
+        if scheme.lower() in ("negotiate", "kerberos", "ntlm") or (scheme.lower() == "credssp" and "CredSSP" in self._setup.schemes):
+            return self._step(scheme, rest, refused)
+        return refused
+
+    def _basic(self, encoded: str) -> bool:
+        try:
+            user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        host = self._setup.host
+        names = {host.username.lower(), f"{host.netbios_name}\\{host.username}".lower(), f".\\{host.username}".lower()}
+        return bool(colon) and user.lower() in names and password == host.password
+
+    def _step(self, scheme: str, encoded: str, refused: Decision) -> Decision:
+        try:
+            token = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            return refused
+        with _ENVIRONMENT:
+            os.environ["NTLM_USER_FILE"] = str(self._setup.account_file)
+            if self._setup.keytab:
+                os.environ["KRB5_KTNAME"] = f"FILE:{self._setup.keytab}"
+            try:
+                if self._pending is None:
+                    self._pending = spnego.server(protocol=self._protocol(scheme, token))
+                answer = self._pending.step(token)
+            except (SpnegoError, ValueError, OSError):
+                self._pending = None
+                return refused
+        challenge = f"{scheme} {base64.b64encode(answer).decode()}" if answer else scheme
+        if not self._pending.complete:
+            return Decision(False, (challenge,))
+        self.context, self.context_scheme, self._pending = self._pending, scheme, None
+        return Decision(True, account=str(self.context.client_principal), headers=[f"WWW-Authenticate: {challenge}"] if answer else [])
+
+    @staticmethod
+    def _protocol(scheme: str, token: bytes) -> str:
+        if scheme.lower() == "credssp":
+            return "credssp"
+        if token.startswith(b"NTLMSSP\x00"):
+            return "ntlm"
+        return "negotiate" if _SPNEGO_OID in token[:20] else "kerberos"
+
+
+def challenge_headers(challenges: Iterable[str]) -> list[str]:
+    """One WWW-Authenticate header a challenge."""
+    return [f"WWW-Authenticate: {challenge}" for challenge in challenges]
