@@ -65,9 +65,8 @@ def collect_observations(
             found[host.name] = items
     strangers = sorted(set(given) - {host.name for host in hosts})
     if strangers:
-        warn(
-            f"Observations of {len(strangers)} hosts are left out, because the report does not account for them: {', '.join(strangers[:5])}."
-        )
+        first = ", ".join(strangers[:5])
+        warn(f"{len(strangers)} observations are left out, as the report does not account for their hosts: {first}.")
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from .._core.entries import Holding
@@ -21,7 +21,7 @@ VOLATILE_KEYS = ("generated_at",)
 
 def stamp(moment: datetime | None) -> str | None:
     """A time as the report writes it: UTC, whole seconds, Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment is not None else None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z" if moment is not None else None
 
 
 def build(judgement: EstateJudgement, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,8 +41,16 @@ def build(judgement: EstateJudgement, scope: Mapping[str, Any]) -> dict[str, Any
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """The report's file text: UTF-8, indented, a newline at its end."""
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    """The report's file text: UTF-8, one computer and one finding a line (a large fleet stays greppable and quick to write)."""
+    parts = []
+    for key, value in document.items():
+        if isinstance(value, list):
+            items = ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in value)
+            text = f"[\n  {items}\n ]" if items else "[]"
+        else:
+            text = json.dumps(value, ensure_ascii=False)
+        parts.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
