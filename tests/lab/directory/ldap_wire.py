@@ -187,6 +187,8 @@ def decode(data: bytes) -> Message:
     controls = []
     for raw in parts[2].children if len(parts) == 3 else ():
         fields = raw.children
+        if not fields:
+            raise BerError("a control without a type")
         critical = next((part.boolean for part in fields if part.tag == ber.BOOLEAN), False)
         value = next((part.content for part in fields[1:] if part.tag == ber.OCTET_STRING), None)
         controls.append(Control(fields[0].text, critical, value))

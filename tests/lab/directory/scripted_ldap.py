@@ -142,7 +142,6 @@ class ScriptedLdap(Listener):
                 client.sendall(
                     ldap_wire.encode(message.id, ldap_wire.result(message.operation + 1, UNWILLING, message="scripted: read only"))
                 )
-        return None
 
     def _bind(self, client: socket.socket, message: Message) -> None:
         request = message.bind()
