@@ -92,7 +92,7 @@ def guid(text: str | None) -> str | None:
 def certificate_in(blob: bytes) -> bytes:
     """The DER certificate in a serialised store element: records of property ID, 1, length (little-endian uint32 each) and the data.
 
-    The layout is [MS-GPEF] 2.2.1.4's "certificate blob" (as CertSerializeCertificateStoreElement writes it). BadDataError if there is none.
+    It is what CertSerializeCertificateStoreElement writes (general knowledge; [MS-GPEF] has it too). BadDataError if there is none.
     """
     if len(blob) > MAX_BLOB:
         raise LimitError("read the device certificate", meaning=f"its registry value is longer than {MAX_BLOB} bytes")

@@ -103,7 +103,7 @@ class VolumeReader:
         reading = self._conversion
         if reading is not None:
             facts["conversion"] = self._reads.field("GetConversionStatus", reading.conversion)
-            facts["encrypted_percent"] = self._reads.field("GetConversionStatus", reading.encrypted_percent)
+            facts["encrypted_percent"] = self._reads.field("EncryptionPercentage", reading.encrypted_percent)
         else:
             # a locked volume refuses the method; what its instance shows is all there is
             facts["conversion"] = self._word("ConversionStatus", words.CONVERSION) if facts["locked"] else None
@@ -118,16 +118,16 @@ class VolumeReader:
             facts["protection"] = self._unless_locked("GetProtectionStatus", volume.protection)
 
     def _what_the_state_asks(self) -> None:
-        """At most one more question: suspended how long, tested or not, unlocked by itself or not."""
+        """At most one more question: suspended how long, tested or not, unlocked by itself or not (a type not known is not ruled out)."""
         facts, volume = self._facts, self._volume
         types = {protector["type"] for protector in facts["protectors"] or ()}
         decrypted = facts["conversion"] == Conversion.FULLY_DECRYPTED
         off = facts["conversion"] == Conversion.FULLY_ENCRYPTED and facts["protection"] == Protection.OFF
-        if off and facts["type"] == VolumeType.OS:
+        if off and facts["type"] not in _DATA_TYPES:
             facts["suspend_count"] = self._if_offered("GetSuspendCount", volume.suspend_count)
         elif decrypted and facts["protectors"]:
             facts["hardware_test"] = self._if_offered("GetHardwareTestStatus", volume.hardware_test)
-        elif not decrypted and facts["type"] in _DATA_TYPES and ProtectorType.EXTERNAL_KEY in types:
+        elif not decrypted and facts["type"] != VolumeType.OS and ProtectorType.EXTERNAL_KEY in types:
             key_id = self._unless_locked("IsAutoUnlockEnabled", volume.auto_unlock_key)
             facts["auto_unlock_key_id"] = normalise_key_id(key_id) if key_id else None
 
@@ -135,9 +135,9 @@ class VolumeReader:
         """Subset ``conversion``: how it was encrypted and wiped, by whom, in which format."""
         reads, volume, reading = self._reads, self._volume, self._conversion
         details: dict[str, Any] = {
-            "encryption_flags": None if reading is None else _listed(reads.field("GetConversionStatus", reading.flags)),
-            "wiping": None if reading is None else reads.field("GetConversionStatus", reading.wiping),
-            "wiped_percent": None if reading is None else reads.field("GetConversionStatus", reading.wiped_percent),
+            "encryption_flags": None if reading is None else _listed(reads.field("EncryptionFlags", reading.flags)),
+            "wiping": None if reading is None else reads.field("WipingStatus", reading.wiping),
+            "wiped_percent": None if reading is None else reads.field("WipingPercentage", reading.wiped_percent),
             "hardware_encryption": self._if_offered("GetHardwareEncryptionStatus", volume.hardware_encryption),
             "metadata_version": self._if_offered("GetVersion", volume.metadata_version),
         }
@@ -170,7 +170,9 @@ class VolumeReader:
             key_id = normalise_key_id(protector_id) if len(protector_id) <= _MAX_ID else ""
             if not key_id:
                 found[f"unknown_{place}"] = {"key_id": f"unknown_{place}", "type": None}
-                self._reads.note("GetKeyProtectors", BadDataError("take a protector's ID", meaning=f"number {place} of the list is none"))
+                self._reads.note(
+                    "VolumeKeyProtectorID", BadDataError("take a protector's ID", meaning=f"number {place} of the list is none")
+                )
             elif key_id not in found:
                 found[key_id] = self._protector(protector_id, key_id, memory)
         self._facts["protectors"] = list(found.values())

@@ -1,0 +1,106 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The attributes of the actions: where they run, what they do in check and diff mode, the action group they belong to.
+
+One fragment a kind of action; an action of a new kind gets a fragment of its own, so that its documentation names one.
+"""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes; what every action shares is the same text in each fragment."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+"""
+
+    # a read-only action about one Windows host
+    WINDOWS_INFO = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.windows) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: keyward.bitlocker.windows
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It only reads, so check mode makes no difference.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It changes nothing.
+"""
+
+    # a read-only action about Active Directory
+    AD_INFO = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.ad) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: keyward.bitlocker.ad
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It only reads, so check mode makes no difference.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It changes nothing.
+"""
+
+    # the report: reads, judges, may write files on the controller
+    REPORT = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It reads and judges in check mode too, and writes nothing.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: A report whose content differs by its time stamp alone counts as unchanged.
+"""
