@@ -124,7 +124,7 @@ def with_states(given_evidence: VolumeEvidence, old: EntryState, new: EntryState
     return replace(given_evidence, standings=standings)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(any_evidence(), needs())
 def test_every_volume_has_one_verdict(given_evidence: VolumeEvidence, required: Requirements) -> None:
     judgement = judge_volume(given_evidence, required)
@@ -142,7 +142,7 @@ def test_every_volume_has_one_verdict(given_evidence: VolumeEvidence, required: 
     assert judge_volume(given_evidence, required) == judgement
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(any_evidence(), needs(), st.sampled_from(READS))
 def test_a_failed_read_never_makes_a_volume_pass(given_evidence: VolumeEvidence, required: Requirements, read: str) -> None:
     before = judge_volume(given_evidence, required)
@@ -162,7 +162,7 @@ def test_a_failed_read_never_makes_a_volume_pass(given_evidence: VolumeEvidence,
     assert after.in_scope or not before.in_scope
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(sound())
 def test_the_bounds_rule(case: tuple[VolumeEvidence, Requirements]) -> None:
     given_evidence, required = case
@@ -185,7 +185,7 @@ def test_the_bounds_rule(case: tuple[VolumeEvidence, Requirements]) -> None:
     assert entry_codes[0] == entry_codes[1] & entry_codes[2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(sound(), st.data())
 def test_a_proven_entry_never_makes_it_worse(case: tuple[VolumeEvidence, Requirements], data: st.DataObject) -> None:
     given_evidence, required = case
@@ -205,7 +205,7 @@ def test_a_proven_entry_never_makes_it_worse(case: tuple[VolumeEvidence, Require
         assert after is not Verdict.UNKNOWN
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(sound(), st.data())
 def test_a_store_that_goes_down_makes_nothing_green_and_nothing_missing(
     case: tuple[VolumeEvidence, Requirements], data: st.DataObject
@@ -224,7 +224,7 @@ def test_a_store_that_goes_down_makes_nothing_green_and_nothing_missing(
         assert not verdict.is_passing(after, required)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(any_evidence(), needs(), st.randoms(use_true_random=False))
 def test_no_order_matters(given_evidence: VolumeEvidence, required: Requirements, random: Any) -> None:
     def shuffled(items: Sequence[Any]) -> tuple[Any, ...]:
