@@ -121,8 +121,8 @@ class KeywardAction(ActionBase):
             result = self.failure(error)
         except Exception as error:  # noqa: BLE001 (a raised exception is not censored by Ansible: none may escape)
             result = self.failure(self._surprise(error))
-            if self._display.verbosity >= 3 and not self._revealing:
-                result["exception"] = _places(error)
+            if not self._revealing:  # not as the result's ``exception``: ansible-core 2.19 shows that to nobody by default
+                self._display.vvv(_places(error), host=self.target(task_vars or {})[0])
         # nothing was revealed and our texts hold no secret: a failure that nobody can read helps nobody
         self._task.no_log = asked_no_log
         return result

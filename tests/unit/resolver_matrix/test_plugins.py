@@ -15,16 +15,54 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.connect
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.host_options import Keywords
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 
-WINRM_OPTIONS = set(
-    """connection_timeout kerberos_command kerberos_mode kinit_args kinit_env_vars path pipelining port remote_addr remote_password
-    remote_user scheme transport""".split()
-)
-PSRP_OPTIONS = set(
-    """auth ca_cert cert_validation certificate_key_password certificate_key_pem certificate_pem configuration_name connection_timeout
-    credssp_auth_mechanism credssp_disable_tlsv1_2 credssp_minimum_version ignore_proxy max_envelope_size message_encryption
-    negotiate_delegate negotiate_hostname_override negotiate_send_cbt negotiate_service no_profile operation_timeout path pipelining port
-    protocol proxy read_timeout reconnection_backoff reconnection_retries remote_addr remote_password remote_user""".split()
-)
+WINRM_OPTIONS = {
+    "connection_timeout",
+    "kerberos_command",
+    "kerberos_mode",
+    "kinit_args",
+    "kinit_env_vars",
+    "path",
+    "pipelining",
+    "port",
+    "remote_addr",
+    "remote_password",
+    "remote_user",
+    "scheme",
+    "transport",
+}
+PSRP_OPTIONS = {
+    "auth",
+    "ca_cert",
+    "cert_validation",
+    "certificate_key_password",
+    "certificate_key_pem",
+    "certificate_pem",
+    "configuration_name",
+    "connection_timeout",
+    "credssp_auth_mechanism",
+    "credssp_disable_tlsv1_2",
+    "credssp_minimum_version",
+    "ignore_proxy",
+    "max_envelope_size",
+    "message_encryption",
+    "negotiate_delegate",
+    "negotiate_hostname_override",
+    "negotiate_send_cbt",
+    "negotiate_service",
+    "no_profile",
+    "operation_timeout",
+    "path",
+    "pipelining",
+    "port",
+    "protocol",
+    "proxy",
+    "read_timeout",
+    "reconnection_backoff",
+    "reconnection_retries",
+    "remote_addr",
+    "remote_password",
+    "remote_user",
+}
 #: arguments of pywinrm's Protocol that the plugin sets from its own options, or that pywinrm itself ignores
 PROTOCOL_ELSEWHERE = {"self", "endpoint", "transport", "username", "password", "keytab"}
 
