@@ -15,7 +15,7 @@ description:
   - The result is an observation, what the host said about itself at one time. M(keyward.bitlocker.escrow_report) judges it.
   - It never asks for a recovery password, an external key or a key package, whatever the options.
   - It speaks WS-Management with the host's own connection variables (C(ansible_connection) V(winrm) or V(psrp), C(ansible_host),
-    C(ansible_user), C(ansible_winrm_*), C(ansible_psrp_*)). No PowerShell and no shell is started on the host, and nothing is written there.
+    C(ansible_user), C(ansible_winrm_*), C(ansible_psrp_*)). No PowerShell and no shell is started on the host, and nothing is written.
   - It never guesses. What was not asked is absent from the observation. V(null) means that it was asked and this Windows does not offer it,
     that it is NULL, or that the read failed; then an item in C(errors) says so.
 author:
@@ -24,8 +24,8 @@ options:
   gather_subset:
     description:
       - What to gather. Who the computer is, and its operating system, is always read.
-      - V(escrow) is what the escrow report needs. It holds the volumes with status, lock, suspension and protectors, and the Entra ID and cluster
-        membership. With two volumes of two protectors each that is 16 requests.
+      - V(escrow) is what the escrow report needs. It holds the volumes with status, lock, suspension and protectors, and the membership in
+        Entra ID and a cluster. With two volumes of two protectors each that is 16 requests.
       - V(names) adds the friendly names of protectors, one request a protector.
       - V(backup_records) adds where Windows itself noted that it backed up each recovery password, one request a recovery password.
         Windows does not document this record, and older versions do not keep it.
@@ -45,11 +45,12 @@ requirements:
   - cryptography on the controller, where the Entra device ID is in a certificate alone
 notes:
   - The account must be an administrator of the host, because Windows protects the WMI namespace of BitLocker so.
-  - The times that C(ansible_winrm_connection_timeout), C(ansible_winrm_operation_timeout_sec) and C(ansible_winrm_read_timeout_sec) set apply.
-    After ten minutes nothing more is asked of a host, and what is missing by then is listed as not read.
+  - The times set by C(ansible_winrm_connection_timeout), C(ansible_winrm_operation_timeout_sec) and C(ansible_winrm_read_timeout_sec)
+    apply. After ten minutes nothing more is asked of a host, and what is missing by then is listed as not read.
   - A host that lists more than 64 volumes has V(null) for C(volumes), and a volume with more than 64 protectors has V(null) for its
     C(protectors). A shortened list would look complete.
-  - On Windows that does not name a volume's type, the volume of the system drive is V(os) and the drive type tells V(fixed) from V(removable).
+  - On Windows that does not name a volume's type, the volume of the system drive is V(os), and the drive type tells V(fixed) from
+    V(removable).
   - C(become), C(async) and connections other than V(winrm) and V(psrp) are refused.
 seealso:
   - module: keyward.bitlocker.escrow_report
@@ -127,8 +128,8 @@ observation:
     reason:
       description:
         - Why the host was not observed, V(null) where it was.
-        - V(unreachable) no conversation took place. V(authentication) the credentials were refused. V(authorization) the account is known and
-          may not do this. V(tls) the certificate was refused. V(protocol) the host answered, but not with what was asked for.
+        - V(unreachable) no conversation took place. V(authentication) the credentials were refused. V(authorization) the account is known
+          and may not do this. V(tls) the certificate was refused. V(protocol) the host answered, but not with what was asked for.
       type: str
       returned: always
       choices: [unreachable, authentication, authorization, tls, protocol]
@@ -158,12 +159,12 @@ observation:
           returned: always
           sample: https://pc01.lab.example:5986/wsman
         transport:
-          description: The kind of authentication, the first of those that were to be tried.
+          description: The kind of authentication; where several were to be tried, all of them in their order, with commas between.
           type: str
           returned: always
           sample: kerberos
         adapter:
-          description: Which HTTP client was used, V(lean) or V(pywinrm).
+          description: The HTTP client, V(lean) or V(pywinrm); both with a comma between where it depends on the authentication.
           type: str
           returned: when a connection could be prepared
           sample: pywinrm
@@ -283,7 +284,7 @@ observation:
       returned: when RV(observation.state=observed) and V(escrow) was gathered
       contains:
         device_id:
-          description: The volume's device ID; V(unknown_) with its place in the list where the host gives none, and all else is then V(null).
+          description: The volume's device ID; V(unknown_) with its place where the host gives none, and all else is then V(null).
           type: str
           returned: always
           sample: '\\?\Volume{0b6f6e0a-6c11-4a0c-8a55-3a3d8f0e3a01}\'
@@ -381,8 +382,8 @@ observation:
               sample: ""
             backup:
               description:
-                - Where Windows noted that it backed up this password; V(ad), V(microsoft_account), V(entra), V(file), V(printed), or V(unknown_)
-                  with a bit. Empty where it noted nothing, V(null) where this Windows keeps no such record.
+                - Where Windows noted that it backed up this password; V(ad), V(microsoft_account), V(entra), V(file), V(printed), or
+                  V(unknown_) with a bit. Empty where it noted nothing, V(null) where this Windows keeps no such record.
                 - It is a note of the past. The entry may be gone since, and an older password may be escrowed without one.
               type: list
               elements: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any, Final
 
-from .._errors import BadDataError
+from .._errors import BadDataError, ProtocolError
 from . import words
 from .calls import bounded, is_absent, take
 from .reads import Reads
@@ -40,10 +40,17 @@ def computer_facts(instance: Instance, reads: Reads) -> dict[str, Any]:
     """The ``computer`` section of an observation, without serial and hardware UUID.
 
     PartOfDomain NULL (seen on workgroup machines) is settled by DomainRole. ``dns_name`` is host name and domain in lower case; a primary
-    DNS suffix that differs from the domain is not visible in this class.
+    DNS suffix that differs from the domain is not visible in this class. ProtocolError if none of its two typed values can be read.
     """
+    before = len(reads.errors)
     role = reads.field("Win32_ComputerSystem.DomainRole", lambda: instance.integer("DomainRole"))
     part = reads.field("Win32_ComputerSystem.PartOfDomain", lambda: instance.boolean("PartOfDomain"))
+    if len(reads.errors) - before == 2:
+        raise ProtocolError(
+            "read Win32_ComputerSystem",
+            meaning="the host sends values of other types than the class has, so nothing it says can be used",
+            remedy="Check what answers at this address, and the WMI repository of the host (winmgmt /verifyrepository).",
+        )
     if part is None and role is not None:
         part = role in _DOMAIN_MEMBERS
     name = _text(instance, reads, "Name")

@@ -13,7 +13,7 @@ from .observe import failed_observation, observe
 from .wsman.port import Transport
 from .wsman.session import Session
 from .wsman.settings import ConnectionSettings
-from .wsman.transports import open_transport
+from .wsman.transports import adapter_for, open_transport
 
 
 def observe_host(
@@ -29,11 +29,11 @@ def observe_host(
     Raises:
         KeywardError: only what does not concern the host, such as a missing library.
     """
-    channel: dict[str, Any] = {"endpoint": settings.endpoint, "transport": settings.transport[0] if settings.transport else ""}
+    channel: dict[str, Any] = {"endpoint": settings.endpoint, "transport": ",".join(settings.transport)}
     try:
+        channel["adapter"] = ",".join(dict.fromkeys(adapter_for(settings, method) for method in settings.transport))
         transport = opener(settings)
     except KeywardError as error:
         return failed_observation(error, host=host, observed_at=now(), subsets=subsets, channel=channel)
-    channel["adapter"] = "lean" if type(transport).__name__ == "LeanTransport" else "pywinrm"
     with Session(transport, operation_timeout=settings.operation_timeout, target=settings.endpoint, username=settings.username) as session:
         return observe(session, subsets=subsets, now=now, host=host, channel=channel)

@@ -347,7 +347,8 @@ def test_a_suspend_count_that_cannot_be_read_is_a_failure() -> None:
             "read": "GetSuspendCount",
             "code": "0x80070005",
             "name": "E_ACCESSDENIED",
-            "message": f"Could not call Win32_EncryptableVolume.GetSuspendCount (volume {OS_DEVICE}): 0x80070005 E_ACCESSDENIED, access is denied.",
+            "message": f"Could not call Win32_EncryptableVolume.GetSuspendCount (volume {OS_DEVICE}): "
+            "0x80070005 E_ACCESSDENIED, access is denied.",
         }
     ]
 
