@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a secret may leave its type: an explicit list, read against the sources. Anything else needs a decision here first."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+SOURCES = sorted(path for path in PLUGINS.rglob("*.py") if "__pycache__" not in path.parts)
+
+#: file and function -> why a secret must leave its type there
+EXITS = {
+    ("plugin_utils/_ansible/disclosure.py", "disclose"): "the disclosure gate: to a user, after its audit record",
+    ("plugin_utils/_core/recovery_password.py", "parse"): "arithmetic on the digits; the result is a Secret again",
+    ("plugin_utils/_core/recovery_password.py", "damaged_groups"): "arithmetic on the digits; the result is positions",
+    ("plugin_utils/_core/recovery_password.py", "to_binary"): "arithmetic on the digits; the result is a Secret again",
+    ("plugin_utils/_core/recovery_password.py", "from_binary"): "arithmetic on the bytes; the result is a Secret again",
+    ("plugin_utils/_stores/active_directory/connect.py", "_bind"): "simple bind: to the directory, over TLS",
+    ("plugin_utils/_stores/active_directory/kerberos.py", "credentials"): "the account's password: to the Kerberos library",
+    ("plugin_utils/_windows/wsman/transports/kerberos.py", "kinit"): "the account's password: to kinit, by its standard input",
+    ("plugin_utils/_windows/wsman/transports/lean.py", "_authorization"): "Basic authentication: to the host",
+    ("plugin_utils/_windows/wsman/transports/pywinrm.py", "__init__"): "authentication: to pywinrm",
+}
+#: the type itself
+THE_TYPE = "plugin_utils/_core/redaction.py"
+
+#: modules that turn objects into bytes or run text as code, and so pass by a type's mask
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "copyreg", "dill", "cloudpickle", "joblib", "jsonpickle"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+
+
+def revelations(tree: ast.AST, function: str = "") -> Iterator[tuple[str, int]]:
+    """Function and line of what takes a secret out of its type, or looks as if: ``reveal`` or ``_hidden``, as attribute or as text."""
+    for node in ast.iter_child_nodes(tree):
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        if _reveals(node):
+            yield inner, getattr(node, "lineno", 0)
+        yield from revelations(node, inner)
+
+
+def _reveals(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in {"reveal", "_hidden"}
+    if isinstance(node, ast.Constant):
+        return node.value == "_hidden"
+    if isinstance(node, ast.Call) and any(isinstance(argument, ast.Constant) and argument.value == "reveal" for argument in node.args):
+        return getattr(node.func, "id", getattr(node.func, "attr", "")) in {"getattr", "methodcaller", "attrgetter"}
+    return False
+
+
+def forbidden(tree: ast.AST) -> Iterator[str]:
+    """Imports and calls that nothing in plugins/ may make."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FORBIDDEN_MODULES:
+            yield str(node.module)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
+            yield node.func.id
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_a_secret_leaves_its_type_only_where_listed(path: Path) -> None:
+    name = str(path.relative_to(PLUGINS))
+    if name == THE_TYPE:
+        return
+    strays = [f"{function or 'the module'} in line {line}" for function, line in revelations(parsed(path)) if (name, function) not in EXITS]
+    assert not strays, f"{name} takes a secret out of its type ({', '.join(strays)}); the exits are listed in this test"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_nothing_passes_by_the_mask(path: Path) -> None:
+    assert list(forbidden(parsed(path))) == []
+
+
+@pytest.mark.parametrize(("name", "function"), EXITS, ids=lambda part: str(part))
+def test_every_listed_exit_is_one(name: str, function: str) -> None:
+    assert function in {found for found, _line in revelations(parsed(PLUGINS / name))}, "take it off the list"
+
+
+def test_there_is_something_to_read() -> None:
+    assert len(SOURCES) > 10
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = secret.reveal()",
+        "f = secret.reveal",
+        "x = secret._hidden",
+        "getattr(secret, 'reveal')()",
+        "object.__getattribute__(secret, '_hidden')",
+        "operator.methodcaller('reveal')(s)",
+    ],
+)
+def test_positive_control_exits_are_seen(source: str) -> None:
+    assert list(revelations(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    "source", ["import pickle", "import pickle as p", "from marshal import dumps", "import os, shelve", "eval('1')", "exec('x')"]
+)
+def test_positive_control_forbidden_is_seen(source: str) -> None:
+    assert list(forbidden(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    "source", ["params['reveal']", "params.get('reveal')", "import re; re.compile('x')", "reveal = True", "self.reveals(x)"]
+)
+def test_negative_control(source: str) -> None:
+    tree = ast.parse(source)
+    assert not list(revelations(tree))
+    assert not list(forbidden(tree))
