@@ -108,7 +108,7 @@ class VolumeState:
             flags.add(Flag.LOCKED)
         if conversion in _CONVERTING:
             flags.add(Flag.CONVERTING)
-        if conversion == Conversion.FULLY_ENCRYPTED and volume.protection == Protection.OFF and (volume.suspend_count or 0) >= 1:
+        if conversion == Conversion.FULLY_ENCRYPTED and volume.protection == Protection.OFF and volume.suspend_count is not None:
             flags |= set() if failed & {"GetProtectionStatus", "GetSuspendCount"} else {Flag.SUSPENDED}
         method = None if "GetEncryptionMethod" in failed else volume.method
         if conversion in _HOLDS_CIPHERTEXT and method in _METHODS and method not in requirements.methods:

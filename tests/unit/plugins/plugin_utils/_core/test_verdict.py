@@ -256,6 +256,15 @@ def test_scope() -> None:
     assert judge(volume(RP, conversion="fully_decrypted", locked=True, protection="unknown"), PRESENT, needs=relaxed).in_scope
 
 
+def test_a_suspension_without_end_is_flagged_and_unprotected() -> None:
+    """Windows offers a count only for a suspended volume; 0 is "until resumed by hand"."""
+    judgement = judge(volume(RP, protection="off", suspend_count=0), PRESENT)
+    assert judgement.verdict is Verdict.UNPROTECTED
+    assert judgement.flags == (Flag.SUSPENDED,)
+    assert judgement.codes == ("KW-VOL-002",)
+    assert not judge(volume(RP, protection="off"), PRESENT).flags
+
+
 @pytest.mark.parametrize(
     ("what", "flags", "codes"),
     [
