@@ -9,7 +9,6 @@ little-endian in memory), 2.4.2 (SID).
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -20,6 +19,8 @@ STORE = "ad"
 
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _RECOVERY_NAME = re.compile(r"\{([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})\}$")
+#: up to the first comma that no backslash takes away
+_FIRST_NAME = re.compile(r"(?:[^\\,]|\\.)*\\?", re.DOTALL)
 _LOOKS_LIKE_RECOVERY_NAME = re.compile(r"^\d{4}-\d{2}-\d{2}T[^{]{0,40}\{")
 _GENERALIZED_TIME = re.compile(r"^(\d{4})(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:(\d\d))?)?(?:[.,]\d{1,9})?(Z|[+-]\d\d(?:\d\d)?)$", re.ASCII)
 _ACCOUNT_DISABLED = 0x2
@@ -39,7 +40,10 @@ class Scope:
 
 def guid(value: bytes | None) -> str | None:
     """A GUID of sixteen little-endian bytes in lower case without braces, None for anything else."""
-    return str(uuid.UUID(bytes_le=value)) if value is not None and len(value) == 16 else None
+    if value is None or len(value) != 16:
+        return None
+    # uuid.UUID says the same in four times the time, and a large directory has a hundred thousand of them
+    return f"{value[3::-1].hex()}-{value[5:3:-1].hex()}-{value[7:5:-1].hex()}-{value[8:10].hex()}-{value[10:].hex()}"
 
 
 def sid(value: bytes | None) -> str | None:
@@ -94,15 +98,8 @@ def text(value: bytes | None) -> str | None:
 
 def split_dn(dn: str) -> tuple[str, str]:
     """First name of a DN without its attribute type, unescaped (RFC 4514 section 3), and the DN of the parent ("" at the root)."""
-    position, escaped = 0, False
-    while position < len(dn):
-        if escaped:
-            escaped = False
-        elif dn[position] == "\\":
-            escaped = True
-        elif dn[position] == ",":
-            break
-        position += 1
+    match = _FIRST_NAME.match(dn)
+    position = match.end() if match else 0
     return _unescape(dn[:position].partition("=")[2]), dn[position + 1 :].lstrip()
 
 

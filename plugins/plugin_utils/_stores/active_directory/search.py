@@ -190,7 +190,7 @@ class Conversation:
         except KeywardError as error:
             outcome.problem = error
 
-    def each(self, queries: Iterable[Query], *, window: int = 8) -> Iterator[tuple[Query, list[message.RawEntry], Outcome]]:
+    def each(self, queries: Iterable[Query], *, window: int = 8) -> Iterator[tuple[list[message.RawEntry], Outcome]]:
         """Many small searches, ``window`` of them under way at a time so that the way to the server is not waited for each; in order."""
         waiting: deque[tuple[Query, int | None]] = deque()
         for query in queries:
@@ -207,7 +207,7 @@ class Conversation:
             # remembered in self._failed; _finish reports it for this query and all that follow
             return None
 
-    def _finish(self, query: Query, message_id: int | None) -> tuple[Query, list[message.RawEntry], Outcome]:
+    def _finish(self, query: Query, message_id: int | None) -> tuple[list[message.RawEntry], Outcome]:
         outcome = Outcome()
         found: list[message.RawEntry] = []
         try:
@@ -224,7 +224,7 @@ class Conversation:
                 found = list(self.search(query, outcome))
         except KeywardError as error:
             outcome.problem = error
-        return query, found, outcome
+        return found, outcome
 
     def _send(self, query: Query, cookie: bytes) -> int:
         if self._failed:
