@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -57,8 +57,6 @@ def missing_packages(*, kerberos: bool = False) -> list[str]:
         missing += [name for name in probe.stdout.split() if name not in missing]
     else:
         missing.append("python3")
-    if not shutil.which("ldapsearch"):
-        missing.append("ldap-utils")
     if kerberos and not shutil.which("kinit"):
         missing += KERBEROS_PACKAGES
     return missing
@@ -168,6 +166,17 @@ class LabDirectory:
             raise DirectoryError("seed before starting: the database is written directly")
         document = json.dumps(make_plan(estate).to_json())
         _system_script("seed_script.py", self.tree, document, timeout=timeout)
+
+    def export_keytab(self, path: Path, principals: Sequence[str]) -> None:
+        """Write the keys of these services (``HTTP/pc01.lab.example``) into a new keytab; computers need a machine password for that.
+
+        Raises:
+            DirectoryError: the directory does not know one of them.
+        """
+        path.unlink(missing_ok=True)
+        document = json.dumps({"keytab": str(path.resolve()), "principals": [f"{name}@{self.realm.upper()}" for name in principals]})
+        _system_script("keytab_script.py", self.tree, document, timeout=120.0)
+        path.chmod(0o600)
 
     def start(self, timeout: float = 30.0) -> None:
         """Start and wait until LDAPS (and the KDC) accepts.

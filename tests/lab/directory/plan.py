@@ -145,6 +145,8 @@ def _computer(computer: LabComputerObject, base_dn: str, realm: str) -> PlannedO
     if computer.machine_password is not None:
         # a simple bind needs no principal name of its own: NAME$@realm is built in
         attributes["unicodePwd"] = [f'"{computer.machine_password}"'.encode("utf-16-le")]
+        # RC4, AES128, AES256, as a Windows computer writes at itself: without it tickets for its services are RC4
+        attributes["msDS-SupportedEncryptionTypes"] = ["28"]
     return PlannedObject(dn=computer_dn(computer, base_dn), attributes=attributes, object_guid=computer.object_guid)
 
 

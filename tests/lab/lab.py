@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole lab: estate, certificates, directory, hosts, and the files a run reads, in one folder; a context manager that leaves nothing behind.
+
+    with Lab(folder, LabOptions(hosts=20)) as lab:
+        subprocess.run([..., "-i", lab.inventory_file, "-e", f"@{lab.vars_file}"], env=lab.environment())
+
+Needs root or a namespace of its own (namespace.py), since a directory's ports cannot be moved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ansible_collections.keyward.bitlocker.tests.lab import serialize
+from ansible_collections.keyward.bitlocker.tests.lab.directory import address, layout
+from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
+from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child
+from ansible_collections.keyward.bitlocker.tests.lab.directory.recording_proxy import RecordingProxy
+from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, truth, writers
+from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
+from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOSTS_MODULE = "ansible_collections.keyward.bitlocker.tests.lab.hosts"
+#: a folder with this file in it was made by a lab and may be cleared by one
+MARKER = ".keyward-lab"
+#: faults of a whole store, by what they do
+FAULTS = {
+    "ad_down": "the directory refuses connections",
+    "ad_no_rights": "the report's account may read no recovery object",
+}
+#: known to the design, not to this lab
+LATER_FAULTS = ("entra_down", "entra_throttled")
+
+
+class LabError(RuntimeError):
+    """The lab cannot be had as asked for; the text says what to do."""
+
+
+@dataclass(kw_only=True)
+class LabOptions:
+    """What kind of lab.
+
+    ``hosts``, ``seed``, ``copies``, ``proof``: see the generator. ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for the hosts'
+    services. ``record_ldap``: a proxy stands before the directory and writes every request to ``logs/ldap-requests.jsonl``.
+    """
+
+    hosts: int = generator.DEFAULT_HOSTS
+    seed: int = 1
+    copies: int = 1
+    proof: str = "none"
+    fault: str | None = None
+    kerberos: bool = False
+    record_ldap: bool = False
+
+    def check(self) -> None:
+        """Raise LabError for a fault nobody knows."""
+        if self.fault in LATER_FAULTS:
+            raise LabError(f"fault {self.fault} needs the Entra simulator, which this lab does not have yet")
+        if self.fault is not None and self.fault not in FAULTS:
+            known = "; ".join(f"{name} ({meaning})" for name, meaning in FAULTS.items())
+            raise LabError(f"unknown fault {self.fault!r}; known are {known}")
+
+
+class Lab:
+    """One lab in one folder.
+
+    Args:
+        folder: made where missing; an earlier lab's content is cleared.
+        options: what kind of lab.
+        estate: played in place of a generated one.
+        now: the moment the estate is made for; the current one where not given.
+        cache: of provisioned directories; see domain_controller.cache_folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: LabOptions | None = None,
+        *,
+        estate: Estate | None = None,
+        now: datetime | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.options = options or LabOptions()
+        self._estate = estate
+        self._now = now or datetime.now(UTC)
+        self._cache = cache
+        self._running = ExitStack()
+        self._block: address.AddressBlock | None = None
+        self.authority: LabCA | None = None
+        #: None with fault ad_down
+        self.directory: LabDirectory | None = None
+        self.proxy: RecordingProxy | None = None
+        self._hosts: Child | None = None
+
+    @property
+    def estate(self) -> Estate:
+        """The estate that is played, with its addresses."""
+        if self._estate is None:
+            raise LabError("the lab has not been started")
+        return self._estate
+
+    @property
+    def block(self) -> address.AddressBlock:
+        """The loopback block the lab holds."""
+        if self._block is None:
+            raise LabError("the lab has not been started")
+        return self._block
+
+    @property
+    def inventory_file(self) -> Path:
+        """The hosts."""
+        return self.folder / "inventory.yml"
+
+    @property
+    def vars_file(self) -> Path:
+        """The playbook's variables."""
+        return self.folder / "estate.yml"
+
+    @property
+    def truth_file(self) -> Path:
+        """What a correct report says."""
+        return self.folder / "truth.json"
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority that clients of the lab trust."""
+        return self.folder / "pki" / "lab-ca.pem"
+
+    @property
+    def logs(self) -> Path:
+        """One file a server, and ``hosts/`` with one a host."""
+        return self.folder / "logs"
+
+    @property
+    def report_account(self) -> layout.Account:
+        """The account the report's variables name."""
+        return layout.accounts(self.estate.realm)[layout.NO_RIGHTS if self.options.fault == "ad_no_rights" else layout.REPORT]
+
+    def start(self) -> None:
+        """Make and start everything; on an error everything is stopped again.
+
+        Raises:
+            LabError, DirectoryError, ChildError, AddressError: with what to do.
+        """
+        self.options.check()
+        clear(self.folder)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        options = self.options
+        if self._estate is None:
+            try:
+                self._estate = generator.generate(options.seed, options.hosts, now=self._now, copies=options.copies, proof=options.proof)
+            except ValueError as refused:
+                raise LabError(str(refused)) from refused
+        self._block = self._running.enter_context(address.allocate())
+        self._block.assign(self._estate)
+        self.authority = LabCA(self.folder / "pki")
+        if options.fault != "ad_down":
+            self._start_directory(self.authority)
+        self._start_hosts(self.authority)
+        self._write_files()
+
+    def _start_directory(self, authority: LabCA) -> None:
+        directory = LabDirectory(
+            self.folder / "directory",
+            self.block.directory,
+            authority,
+            realm=self.estate.realm,
+            kerberos=self.options.kerberos,
+            cache=self._cache,
+        )
+        directory.prepare()
+        directory.seed(self.estate)
+        if self.options.kerberos:
+            directory.export_keytab(self.folder / "hosts.keytab", self._service_names())
+        self.directory = self._running.enter_context(directory)
+        if self.options.record_ldap:
+            here = self.block.infrastructure(11)
+            certificate = authority.issue(dns_names=[directory.host_name], addresses=[here])
+            upstream = (directory.address, layout.LDAPS_PORT)
+            log = self.logs / "ldap-requests.jsonl"
+            proxy = RecordingProxy(log, certificate, upstream, authority.ca_pem, address=here, port=layout.LDAPS_PORT)
+            self.proxy = self._running.enter_context(proxy)
+
+    def _service_names(self) -> list[str]:
+        known = {computer.dns_name for computer in self.estate.computers if computer.machine_password and computer.enabled}
+        return [f"HTTP/{host.dns_name}" for host in self.estate.hosts if host.dns_name in known]
+
+    def _start_hosts(self, authority: LabCA) -> None:
+        estate_file = self.folder / "estate.json"
+        estate_file.touch(mode=0o600)
+        estate_file.write_text(serialize.to_json(self.estate), encoding="utf-8")
+        ready = self.folder / "hosts.ready"
+        command = [sys.executable, "-m", HOSTS_MODULE, "--estate", str(estate_file), "--ca", str(authority.directory)]
+        command += ["--state", str(self.folder / "hosts"), "--logs", str(self.logs / "hosts"), "--ready", str(ready)]
+        if self.options.kerberos and self.directory is not None:
+            command += ["--keytab", str(self.folder / "hosts.keytab")]
+        self._hosts = Child("hosts", command, self.logs / "hosts.log", environment={**os.environ, "PYTHONPATH": python_path()})
+        self._running.callback(self._hosts.stop)
+        self._hosts.wait_for_file(ready, 30.0 + len(self.estate.hosts) * 0.2)
+
+    def _write_files(self) -> None:
+        options, account = self.options, self.report_account
+        writers.write_inventory(self.estate, self.inventory_file, self.ca_file)
+        writers.write_estate_vars(
+            self.vars_file,
+            self.estate,
+            server=[self.proxy.address if self.proxy else self.block.directory],
+            ca_cert=self.ca_file,
+            username=account.principal,
+            password=account.password,
+            copies=options.copies,
+            proof=options.proof,
+        )
+        true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault)
+        writers.write_truth(true, self.truth_file)
+        (self.folder / "lab.json").write_text(json.dumps(self.description(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def description(self) -> dict[str, Any]:
+        """Where everything is, without a secret."""
+        return {
+            "options": asdict(self.options),
+            "directory": None if self.directory is None else self.directory.url,
+            "realm": self.estate.realm,
+            "hosts": len(self.estate.hosts),
+            "computer_objects": len(self.estate.computers),
+            "entries": len(self.estate.entries),
+            "processes": self.processes(),
+        }
+
+    def processes(self) -> dict[str, int]:
+        """Process IDs of what runs."""
+        found = {"hosts": self._hosts.pid} if self._hosts else {}
+        if self.directory is not None and self.directory.pid is not None:
+            found["samba"] = self.directory.pid
+        return found
+
+    def stop(self) -> None:
+        """Stop everything and wait; the folder with its logs stays."""
+        self._running.close()
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a command that is to use the lab."""
+        return lab_environment(self.folder, kerberos=self.options.kerberos and self.directory is not None)
+
+    def __enter__(self) -> Lab:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def lab_environment(folder: Path, *, kerberos: bool = False) -> dict[str, str]:
+    """What commands get: the tools of this Python first on the path, the collection's tree, nothing of Ansible in the home folder."""
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "/usr/bin:/bin")]),
+        "ANSIBLE_COLLECTIONS_PATH": os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(REPOSITORY / ".collections")),
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_INVENTORY": str(folder / "inventory.yml"),
+        "KEYWARD_LAB": str(folder),
+        "LDAPTLS_CACERT": str(folder / "pki" / "lab-ca.pem"),
+    }
+    if not environment.get("LC_ALL", environment.get("LANG", "")).lower().endswith(("utf-8", "utf8")):
+        environment["LC_ALL"] = "C.UTF-8"
+    if kerberos:
+        environment["KRB5_CONFIG"] = str(folder / "directory" / "krb5.conf")
+        environment["KRB5CCNAME"] = f"FILE:{folder / 'ccache'}"
+    return environment
+
+
+def python_path() -> str:
+    """The folder that holds ``ansible_collections`` for children that are plain Python, before what was set."""
+    tree = next((parent.parent for parent in REPOSITORY.parents if parent.name == "ansible_collections"), REPOSITORY / ".collections")
+    return os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def clear(folder: Path) -> None:
+    """Empty a lab's folder, or make one.
+
+    Raises:
+        LabError: the folder has content that no lab made.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists():
+            raise LabError(f"{folder} is not empty and was not made by a lab: give another folder, or empty it")
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
+    (folder / "logs").mkdir(exist_ok=True)
