@@ -22,9 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from ansible_collections.keyward.bitlocker.tests.lab import namespace
+from ansible_collections.keyward.bitlocker.tests.lab import demo, namespace
 from ansible_collections.keyward.bitlocker.tests.lab.background import Background, NotRunningError
-from ansible_collections.keyward.bitlocker.tests.lab.demo import run_demo
 from ansible_collections.keyward.bitlocker.tests.lab.directory.address import AddressError
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import DirectoryError
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import ChildError
@@ -103,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(folder, lab_options(given))
         Background(folder).refuse_if_running()
         if given.command == "demo":
-            return run_demo(folder, lab_options(given))
+            return demo.run(folder, lab_options(given))
         return _run(folder, lab_options(given), [word for word in given.words if word != "--" or word != given.words[0]])
     except EXPECTED as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -175,7 +174,7 @@ def _commands_to_try(folder: Path, pid: int, *, inside: bool) -> str:
         lines.append(f"  {namespace.enter_hint(pid)}     # first: the lab runs in a namespace of its own")
     lines += [
         f"  export ANSIBLE_COLLECTIONS_PATH={python_path().split(':')[0]} PATH={python_bin}:$PATH",
-        f"  ansible-playbook -i {folder}/inventory.yml -e @{folder}/estate.yml -e keyward_dest={folder}/escrow-report.json \\",
+        f"  ansible-playbook -i {folder}/inventory.yml -e @{folder}/estate.yml -e keyward_dest={folder} \\",
         "      keyward.bitlocker.escrow_report",
         f"  ansible -i {folder}/inventory.yml windows -m keyward.bitlocker.volume_info",
         f"  less {folder}/truth.json      # what a correct report says",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A whole lab: estate, certificates, directory, hosts, and the files a run reads, in one folder; a context manager that leaves nothing behind.
+"""A whole lab: estate, certificates, directory, hosts, and the files a run reads, in one folder; a context manager that stops it all.
 
     with Lab(folder, LabOptions(hosts=20)) as lab:
         subprocess.run([..., "-i", lab.inventory_file, "-e", f"@{lab.vars_file}"], env=lab.environment())
