@@ -18,6 +18,7 @@ import spnego
 from spnego.exceptions import SpnegoError
 
 from ..model import LabHost
+from .profiles import WIRE_FORMS
 
 #: what pywinrm sends beside a client certificate
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
@@ -46,6 +47,12 @@ class AuthSetup:
         if self.host.transport == "credssp":
             schemes.append("CredSSP")
         return tuple(schemes)
+
+    @property
+    def refuses_everybody(self) -> bool:
+        """The fault of this host is a 401 whatever is sent."""
+        fault = self.host.fault
+        return fault == "wrong_password" or (fault == "root_sddl" and WIRE_FORMS[self.host.wire_form].root_sddl_401)
 
 
 def write_account_file(path: Path, host: LabHost) -> None:
@@ -83,7 +90,7 @@ class ConnectionAuth:
     def decide(self, authorization: str | None) -> Decision:
         """Judge the Authorization header of one request."""
         refused = Decision(False, self._setup.schemes)
-        if self._setup.host.fault == "wrong_password":
+        if self._setup.refuses_everybody:
             return refused
         if authorization is None:
             # NTLM and Kerberos authenticate the connection, not the request

@@ -204,9 +204,7 @@ def _named(container: ElementTree.Element | None, name: str, subcode: str) -> di
     for child in container if container is not None else ():
         key = child.get("Name")
         if child.tag != f"{{{W}}}{name}" or not key or key in found or len(child):
-            raise SoapFaultError(
-                subcode, 2150858843, f"A {name} is malformed or doubled.", detail=f"{FAULT_DETAIL}/UnexpectedSelectors"
-            )
+            raise SoapFaultError(subcode, 2150858843, f"A {name} is malformed or doubled.", detail=f"{FAULT_DETAIL}/UnexpectedSelectors")
         found[key] = child.text or ""
     return found
 

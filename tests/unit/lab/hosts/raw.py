@@ -230,4 +230,7 @@ class Lab:
         body = answer.read()
         if connection is None:
             wire.close()
-        return answer.status, dict(answer.getheaders()), body
+        joined: dict[str, str] = {}
+        for key, value in answer.getheaders():
+            joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        return answer.status, joined, body

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from ansible_collections.keyward.bitlocker.tests.lab.hosts import PROFILES
@@ -215,7 +216,7 @@ def test_mandatory_headers(direct: Direct, header: str) -> None:
 
 
 def test_headers_that_are_wrong(direct: Direct) -> None:
-    def subcode(**changes: str) -> str:
+    def subcode(**changes: Any) -> str:
         return direct.send(Message.query(BITLOCKER, ALL, **changes)).fault[0]
 
     assert subcode(timeout="-PT5S") == "a:InvalidMessageInformationHeader"
