@@ -56,6 +56,7 @@ def read_facts(fault: Element) -> FaultFacts:
     provider = _first(detail, "ProviderFault")
     wmi_error = _first(detail, "MSFT_WmiError")
     reason = fault.find("Reason", "Text") or fault.child("faultstring")
+    reason_text = clean(reason.whole_text()) if reason is not None else ""
     texts = [clean(element.whole_text()) for element in (provider, wmi_error and wmi_error.child("Message")) if element]
     return FaultFacts(
         number=number,
@@ -64,9 +65,9 @@ def read_facts(fault: Element) -> FaultFacts:
         detail=_text(_first(detail, "FaultDetail")).rstrip("/").rpartition("/")[2],
         inner_codes=tuple(dict.fromkeys(found))[:_CODE_LIMIT],
         cim_status=_number(_text(wmi_error.child("CIMStatusCode"))) if wmi_error is not None else None,
-        reason_text=clean(reason.whole_text()) if reason is not None else "",
+        reason_text=reason_text,
         provider=clean((provider.attribute("provider") or "") if provider is not None else ""),
-        provider_text=next((text for text in texts if text), "") or _message(detail),
+        provider_text=next((text for text in texts if text), "") or ("" if reason_text else _message(detail)),
         machine=clean((_first(detail, "WSManFault") or fault).attribute("Machine") or ""),
         object_path=_OBJECT_PATH.search(_text(_first(detail, "ParameterInfo"))) is not None,
     )
@@ -93,7 +94,7 @@ def _text(element: Element | None) -> str:
 
 
 def _message(detail: Element | None) -> str:
-    """The text of the outer Message, where it says more than the reason (old stacks)."""
+    """The text of the outer Message, for a fault without a reason."""
     message = _first(detail, "Message")
     return clean(message.text) if message is not None else ""
 
