@@ -107,7 +107,7 @@ def _volume(volume: LabVolume) -> dict[str, Any]:
         "device_id": f"\\\\?\\Volume{{{volume.device_guid}}}\\",
         "persistent_id": f"{{{volume.persistent_id.upper()}}}" if volume.persistent_id else None,
         "letter": volume.drive_letter,
-        "mount_point": volume.mount_point,
+        "mount_point": volume.mount_point.rstrip("\\") if volume.mount_point else None,
         "type": TYPES[volume.volume_type],
         "conversion": CONVERSIONS[volume.conversion_status],
         "encrypted_percent": volume.encryption_percentage,

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The truth about an estate: what a correct report says of it, computed from the estate itself (DESIGN sections 5 and 8).
 
-A malformed or stale entry of a computer that was not observed is nobody's finding; AD alone, values unread.
+A malformed or stale entry of a computer that was not observed is nobody's finding; AD alone, values unread. A mount point is named without
+the backslash at its end.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import Identity, identify
@@ -70,6 +71,7 @@ def truth(
         raise ValueError(f"copies={copies} with {len(stores)} store(s) is an option error")
     directory = see_directory(estate, fault)
     identities = identify([see_host(host, estate) for host in estate.hosts], directory, estate.now)
+    directory = _within_reach(directory, identities)
     ground = _Ground(
         directory=directory,
         identities=identities,
@@ -96,6 +98,18 @@ def truth(
         "complete": not run_findings,
         "passed": not run_findings and all(verdict in PASSING for verdict in units),
     }
+
+
+def _within_reach(directory: Directory, identities: list[Identity]) -> Directory:
+    """The directory without what only a walk over every object would name.
+
+    Entries that this account may not read are looked for below the objects of the report's computers and of their clusters alone: below a
+    disabled computer, say, a name that nobody may read stays unseen, and nothing is ``held_elsewhere`` there.
+    """
+    clusters = {(identity.host.cluster or "").lower() for identity in identities if identity.host is not None}
+    reached = {identity.owner.name for identity in identities if identity.owner is not None}
+    reached |= {computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() in clusters}
+    return replace(directory, entries=tuple(entry for entry in directory.entries if entry.readable or entry.owner in reached))
 
 
 def _listed_by(identities: Iterable[Identity]) -> dict[str, set[str]]:

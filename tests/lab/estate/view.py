@@ -172,7 +172,7 @@ def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
         )
     conversion = None if volume.locked or "GetConversionStatus" in failing else volume.conversion_status
     return SeenVolume(
-        label=volume.drive_letter or volume.mount_point or f"\\\\?\\Volume{{{volume.device_guid}}}\\",
+        label=volume.drive_letter or (volume.mount_point or "").rstrip("\\") or f"\\\\?\\Volume{{{volume.device_guid}}}\\",
         type=volume.volume_type,
         persistent_id=volume.persistent_id,
         protectors=protectors,

@@ -274,6 +274,26 @@ def test_an_entry_of_a_moved_drive_is_not_stale_where_it_lies() -> None:
     assert computers_of(result) == {"pc1.lab.example": ("escrowed", []), "pc2.lab.example": ("unescrowed", [])}
 
 
+def test_a_mount_point_names_its_volume_without_the_last_backslash() -> None:
+    mounted = volume(1, letter=None, mount_point="C:\\Mounts\\Archive\\", kind=1)
+    bare = volume(2, letter=None, kind=1)
+    result = judged([host("PC1", mounted, bare)], [computer("PC1")], [entry("PC1", 1), entry("PC1", 2)])
+    assert [item["volume"] for item in result["volumes"]] == ["C:\\Mounts\\Archive", f"\\\\?\\Volume{{{key(2)}}}\\"]
+
+
+def test_without_rights_names_are_looked_for_below_the_reports_computers_alone() -> None:
+    machines = [host("PC1", volume(1)), host("PC2", volume(2)), host("PC3", volume(3))]
+    computers = [computer("PC1"), computer("PC2"), computer("PC3"), computer("GONE", enabled=False)]
+    entries = [entry("PC1", 1), entry("GONE", 1), entry("PC3", 2), entry("PC3", 3), entry("PC2", 2)]
+    result = judged(machines, computers, entries, fault="ad_no_rights")
+    assert volumes_of(result) == {
+        ("pc1.lab.example", "C:"): ("escrowed", ["KW-ESC-007"], ["unreadable"]),
+        ("pc2.lab.example", "C:"): ("escrowed", ["KW-ESC-006", "KW-ESC-007"], ["unreadable"]),
+        ("pc3.lab.example", "C:"): ("escrowed", ["KW-ESC-007"], ["unreadable"]),
+    }
+    assert volumes_of(judged(machines, computers, entries))[("pc1.lab.example", "C:")] == ("escrowed", ["KW-ESC-006"], ["present"])
+
+
 def test_nothing_is_stale_where_protectors_cannot_be_listed() -> None:
     broken = volume(2, letter="D:", kind=1, failing_methods={"GetKeyProtectors": 0x80310010})
     result = judged([host("PC1", volume(1), broken)], [computer("PC1")], [entry("PC1", 1), entry("PC1", 2)])
