@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tests that depend on ansible-core under every core we support: ``python3 tests/matrix.py [2.16 2.19 2.21] [-- pytest arguments]``.
+"""Run the tests that depend on ansible-core under every core: ``python3 tests/matrix.py [2.16 2.19 2.21] [-- pytest arguments]``.
 
 Makes an environment per core in the checkout (``.venv-core-2.16``, git-ignored) with a Python of this machine that the core supports,
 and says plainly where there is none: that core then counts as not run, and the exit code is 3 (1: a test failed).

@@ -29,13 +29,11 @@ ALLOWED = {
 ALLOWED["_core"] = {"_errors"}
 
 #: what _core may use of the standard library: nothing that reaches outside the process
-PURE = frozenset(
-    (
-        "__future__ abc base64 binascii bisect calendar collections contextlib dataclasses datetime decimal enum fractions functools "
-        "hashlib heapq hmac html io itertools json math operator re secrets statistics string struct textwrap types typing "
-        "unicodedata uuid zlib"
-    ).split()  # noqa: SIM905 (as a list it is forty lines)
-)
+_PURE_NAMES = """
+    __future__ abc base64 binascii bisect calendar collections contextlib dataclasses datetime decimal enum fractions functools hashlib
+    heapq hmac html io itertools json math operator re secrets statistics string struct textwrap types typing unicodedata uuid zlib
+"""
+PURE = frozenset(_PURE_NAMES.split())
 #: what only _ansible and the plugins may import
 ANSIBLE = {"ansible", "ansible_collections"}
 #: third-party libraries _core may never know; _core may import cryptography, guarded, for proofs
