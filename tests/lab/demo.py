@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demo: a lab, the playbook as a user runs it, the report, and whether it says what is true.
 
-``run`` leaves ``escrow-report.json`` and ``truth.json`` in the folder it is given, which it clears first, and the lab's logs in ``lab/`` there.
+``run`` clears its folder and leaves ``escrow-report.json`` and ``truth.json`` there, the logs of the lab below ``lab/``.
 """
 
 from __future__ import annotations

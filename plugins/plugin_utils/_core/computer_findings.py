@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from . import recovery_policy
 from .findings import VERDICT_CODES, make
-from .model import FailureReason, Finding, Join, Verdict
+from .model import EntryState, FailureReason, Finding, Join, Verdict
 from .requirements import Requirements
 
 if TYPE_CHECKING:
-    from .estate import ComputerRow
+    from .estate import ComputerRow, VolumeRow
 
 _FAILURE_CODES = {
     FailureReason.UNREACHABLE: "KW-HST-001",
@@ -31,8 +31,28 @@ def verdict_codes(word: Verdict) -> tuple[str, ...]:
 
 
 def of_volumes(row: ComputerRow) -> list[Finding]:
-    """One finding for each code of each volume."""
-    return [make(code, computer=row.name, volume=volume.volume.label) for volume in row.volumes for code in volume.judgement.codes]
+    """One finding for each code of each volume, with what exactly was seen."""
+    return [
+        make(code, computer=row.name, volume=volume.volume.label, detail=_detail(code, volume))
+        for volume in row.volumes
+        for code in volume.judgement.codes
+    ]
+
+
+def _detail(code: str, row: VolumeRow) -> str:
+    """What exactly stands behind a volume's code, where the code alone leaves a person searching."""
+    holdings = [holding for protector in row.protectors if protector.holdings for holding in protector.holdings.values()]
+    if code == VERDICT_CODES[Verdict.UNKNOWN]:
+        failed = [" ".join(part for part in (error.read, error.code, error.name) if part) for error in row.volume.errors]
+        stores = {store for p in row.protectors if p.holdings for store, h in p.holdings.items() if h.state is EntryState.UNKNOWN}
+        return "; ".join([*failed, *(f"store {store} could not be searched for it" for store in sorted(stores))])
+    if code == "KW-ESC-004":
+        return "; ".join(dict.fromkeys(defect for holding in holdings for defect in holding.defects))
+    if code == "KW-ESC-006":
+        return "; ".join(dict.fromkeys(entry.location for holding in holdings for entry in holding.elsewhere))
+    if code == "KW-ESC-007":
+        return "; ".join(dict.fromkeys(entry.location for holding in holdings for entry in holding.own if not entry.readable))
+    return ""
 
 
 def of_computer(row: ComputerRow, requirements: Requirements, now: datetime) -> list[Finding]:

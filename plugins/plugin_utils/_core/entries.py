@@ -14,13 +14,21 @@ from .verdict import combine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One protector in one store: its state, the entries that are the computer's own, and facts about the others."""
+    """One protector in one store: its state, the entries that are the computer's own, and those under another owner."""
 
     state: EntryState
     own: tuple[Entry, ...] = ()
-    elsewhere: bool = False
-    duplicate: bool = False
-    malformed: bool = False
+    elsewhere: tuple[Entry, ...] = ()
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether the same key ID lies there twice."""
+        return sum(not entry.defects for entry in self.own) > 1
+
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """What is malformed in the own entries."""
+        return tuple(dict.fromkeys(defect for entry in self.own for defect in entry.defects))
 
 
 def entry_state(entry: Entry) -> EntryState:
@@ -52,26 +60,21 @@ class StoreIndex:
     def holding(self, key_id: str, *, owners: frozenset[str], rivals: frozenset[str], disputed: bool) -> Holding:
         """What this store holds for ``key_id`` of a computer whose own objects are ``owners``; ``rivals`` are nobody's own."""
         own: list[Entry] = []
-        elsewhere = lost = False
+        elsewhere: list[Entry] = []
+        lost = False
         for entry in self._by_key.get(key_id, ()):
             if entry.deleted or entry.owner_id in self._deleted_owners:
                 lost = True
             elif entry.owner_id in owners:
                 own.append(entry)
             elif entry.owner_id not in rivals:
-                elsewhere = True
+                elsewhere.append(entry)
         states = [entry_state(entry) for entry in own]
         if lost:
             states.append(EntryState.DELETED)
         if not own and (disputed or not self._searched(owners)):
             states.append(EntryState.UNKNOWN)
-        return Holding(
-            state=combine(states),
-            own=tuple(own),
-            elsewhere=elsewhere,
-            duplicate=sum(not entry.defects for entry in own) > 1,
-            malformed=EntryState.MALFORMED in states,
-        )
+        return Holding(state=combine(states), own=tuple(own), elsewhere=tuple(elsewhere))
 
     def _searched(self, owners: frozenset[str]) -> bool:
         """Whether "nothing found" means that there is nothing."""

@@ -239,7 +239,7 @@ def _judge_volume(judge: _Judge, computer: Computer, volume: ObservedVolume, row
             volume=volume,
             standings=standings,
             duplicate=any(holding.duplicate for holding in holdings),
-            malformed=any(holding.malformed for holding in holdings),
+            malformed=any(holding.defects for holding in holdings),
             held_elsewhere=any(holding.elsewhere for holding in holdings),
             unreadable=any(not entry.readable for holding in holdings for entry in holding.own),
             backup_claims={p.key_id: frozenset(p.backup) for p in volume.protectors or () if p.backup},

@@ -72,9 +72,9 @@ def inventory_computers(
         given = observations.get(host.name, ())
         observed = max((item for item in given if item.reason is None), key=lambda item: item.observed_at, default=None)
         failed = max((item for item in given if item.reason is not None), key=lambda item: item.observed_at, default=None)
-        if observed and failed and failed.observed_at <= observed.observed_at:
-            failed = None
         fresh = observed is not None and not is_too_old(observed.observed_at, now, requirements)
+        if observed and fresh and failed and failed.observed_at <= observed.observed_at:
+            failed = None
         computers.append(Computer(host=host, observation=observed, fresh=fresh, failure=failed))
     return computers
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -59,11 +60,15 @@ def _first(document: Mapping[str, Any]) -> list[str]:
         example = findings[0]
         where = " ".join(printable(part, 60) for part in (example["computer"], example["volume"]) if part)
         lines.append(f"  {number}. {code} ({example['severity']}), {len(findings)} times{', e.g. ' + where if where else ''}")
-        lines.append(f"     {printable(example['message'], WIDTH * 2)}")
-        lines.append(f"     -> {printable(example['remedy'], WIDTH * 2)}")
+        lines += _wrapped(example["message"], "     ")
+        lines += _wrapped(example["remedy"], "     -> ")
     if len(ranked) > 5:
         lines.append(f"  and {len(ranked) - 5} more kinds of medium or high findings")
     return lines
+
+
+def _wrapped(text: str, lead: str) -> list[str]:
+    return textwrap.wrap(printable(text, WIDTH * 4), WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
 
 
 def _worst(document: Mapping[str, Any]) -> list[str]:
@@ -86,10 +91,15 @@ def _counts(document: Mapping[str, Any]) -> list[str]:
     summary = document["summary"]
     lines = ["Verdicts:"]
     lines += [f"  {word:<22}{summary['verdicts'][word]:>7}" for word in _ORDER if word in summary["verdicts"]]
-    if summary["flags"]:
-        lines.append("Flags: " + ", ".join(f"{flag} {count}" for flag, count in summary["flags"].items()))
-    if summary["findings"]:
-        lines.append("Findings: " + ", ".join(f"{code} {count}" for code, count in summary["findings"].items()))
+    for title, counts in (("Flags: ", summary["flags"]), ("Findings: ", summary["findings"])):
+        if counts:
+            lines += textwrap.wrap(
+                ", ".join(f"{word}\u00a0{count}" for word, count in counts.items()),
+                WIDTH,
+                initial_indent=title,
+                subsequent_indent="  ",
+                break_on_hyphens=False,
+            )
     return lines
 
 

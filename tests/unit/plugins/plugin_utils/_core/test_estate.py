@@ -26,6 +26,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
     ObservedProtector,
     ObservedVolume,
     Owner,
+    ReadError,
     StoreReading,
     StoreState,
     Verdict,
@@ -274,8 +275,30 @@ def test_an_old_observation_is_listed_but_not_judged_by() -> None:
 
 
 def test_an_observation_from_the_future_is_too_old() -> None:
-    result = judge(["pc01"], [said("pc01", volume(key(1)), observed_at=NOW + timedelta(minutes=6))], reading([owner("pc01")]))
-    assert "KW-HST-006" in codes(result, "pc01.corp.example")
+    future = said("pc01", volume(key(1)), observed_at=NOW + timedelta(minutes=6))
+    result = judge(["pc01"], [future, failed("pc01", FailureReason.TLS)], reading([owner("pc01")]))
+    assert codes(result, "pc01.corp.example") == ["KW-HST-004", "KW-HST-006"]
+
+
+def test_a_failed_attempt_before_a_good_observation_is_forgotten() -> None:
+    late = said("pc01", volume(key(1)), observed_at=NOW + timedelta(minutes=1))
+    result = judge(["pc01"], [late, failed("pc01")], reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert result.passed
+    assert not result.findings
+
+
+def test_findings_say_what_exactly_was_seen() -> None:
+    unread = replace(
+        volume(key(1)), conversion=None, errors=(ReadError(read="GetConversionStatus", code="0x80041001", name="WBEM_E_FAILED"),)
+    )
+    store = reading(
+        [owner("pc01"), owner("pc02", in_scope=False)], [entry("pc02", key(1)), entry("pc01", key(1), defects=("GUID of 3 bytes",))]
+    )
+    result = judge(["pc01"], [said("pc01", unread)], store)
+    said_by = {finding.code: finding.message for finding in result.findings}
+    assert "GetConversionStatus 0x80041001 WBEM_E_FAILED" in said_by["KW-VOL-007"]
+    assert "CN=pc02,DC=corp,DC=example" in said_by["KW-ESC-006"]
+    assert "GUID of 3 bytes" in said_by["KW-ESC-004"]
 
 
 @pytest.mark.parametrize("evidence", [True, False])
