@@ -34,7 +34,7 @@ _MAX_ELEMENTS: Final = 256
 #: wincrypt.h CERT_CERT_PROP_ID: the property of a serialised store element that holds the certificate itself
 _CERTIFICATE_PROPERTY: Final = 32
 
-_GUID: Final = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
+_GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{40}", re.IGNORECASE | re.ASCII)
 
 
@@ -85,8 +85,10 @@ def _device_id_of_certificate(registry: Registry, thumbprint: str) -> str:
 
 def guid(text: str | None) -> str | None:
     """A GUID in lower case without braces, None for any other text."""
-    found = _GUID.fullmatch(text.strip()) if text else None
-    return found[1].lower() if found else None
+    bare = (text or "").strip()
+    if bare.startswith("{") and bare.endswith("}"):
+        bare = bare[1:-1]
+    return bare.lower() if _GUID.fullmatch(bare) else None
 
 
 def certificate_in(blob: bytes) -> bytes:

@@ -56,7 +56,9 @@ class VolumeReader:
             self._reads.note(
                 "DeviceID", BadDataError("read a volume", meaning="its instance has no DeviceID, so it cannot be asked anything")
             )
-            nothing = dict.fromkeys(("persistent_id", "letter", "type", "conversion", "method", "protection", "locked", "protectors"))
+            nothing = dict.fromkeys(
+                ("persistent_id", "letter", "type", "conversion", "encrypted_percent", "method", "protection", "locked", "protectors")
+            )
             return {"device_id": f"unknown_{self._place}", **nothing, "errors": self._reads.errors}
         self._volume = EncryptableVolume(self._session, device_id)
         letter = self._text("DriveLetter")
