@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the tests that depend on ansible-core under every core: ``python3 tests/matrix.py [2.16 2.19 2.21] [-- pytest arguments]``.
 

@@ -93,7 +93,7 @@ def test_nothing_passes_by_the_mask(path: Path) -> None:
     assert list(forbidden(parsed(path))) == []
 
 
-@pytest.mark.parametrize(("name", "function"), EXITS, ids=lambda part: str(part))
+@pytest.mark.parametrize(("name", "function"), EXITS, ids=str)
 def test_every_listed_exit_is_one(name: str, function: str) -> None:
     assert function in {found for found, _line in revelations(parsed(PLUGINS / name))}, "take it off the list"
 
