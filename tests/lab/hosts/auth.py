@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is calling: Basic, client certificate, NTLM, Negotiate, Kerberos and CredSSP, on one connection each.
 
-NTLM and CredSSP are the acceptors of pyspnego; NTLM knows the host's one account from a file, Kerberos the services of a keytab.
+NTLM and CredSSP are the acceptors of pyspnego, which knows the host's one account from a file; Kerberos is that of kerberos.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import spnego
 from spnego.exceptions import SpnegoError
 
 from ..model import LabHost
+from .kerberos import KerberosContext, KerberosError, SecurityContext
 from .profiles import WIRE_FORMS
 
 #: what pywinrm sends beside a client certificate
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
-_SPNEGO_OID = bytes.fromhex("06062b0601050502")
-#: pyspnego reads the account file's name and Kerberos the keytab's from the environment
+_NTLM = b"NTLMSSP\x00"
+#: pyspnego reads the account file's name from the environment
 _ENVIRONMENT = threading.Lock()
 
 
@@ -83,9 +84,8 @@ class ConnectionAuth:
     def __init__(self, setup: AuthSetup, certificate_name: str | None) -> None:
         self._setup = setup
         self._certificate_name = certificate_name
-        self._pending: spnego.ContextProxy | None = None
-        self.context: spnego.ContextProxy | None = None
-        self.context_scheme = ""
+        self._pending: SecurityContext | None = None
+        self.context: SecurityContext | None = None
 
     def decide(self, authorization: str | None) -> Decision:
         """Judge the Authorization header of one request."""
@@ -121,28 +121,36 @@ class ConnectionAuth:
             return refused
         with _ENVIRONMENT:
             os.environ["NTLM_USER_FILE"] = str(self._setup.account_file)
-            if self._setup.keytab:
-                os.environ["KRB5_KTNAME"] = f"FILE:{self._setup.keytab}"
             try:
                 if self._pending is None:
-                    self._pending = spnego.server(protocol=self._protocol(scheme, token))
+                    self._pending = self._new_context(scheme, token)
                 answer = self._pending.step(token)
-            except (SpnegoError, ValueError, OSError):
+            except (SpnegoError, KerberosError, ValueError, OSError):
                 self._pending = None
                 return refused
         challenge = f"{scheme} {base64.b64encode(answer).decode()}" if answer else scheme
         if not self._pending.complete:
             return Decision(False, (challenge,))
-        self.context, self.context_scheme, self._pending = self._pending, scheme, None
-        return Decision(True, account=str(self.context.client_principal), headers=[f"WWW-Authenticate: {challenge}"] if answer else [])
+        finished, self._pending = self._pending, None
+        account = str(finished.client_principal)
+        if isinstance(finished, KerberosContext) and not self._is_account(account):
+            return refused
+        self.context = finished
+        return Decision(True, account=account, headers=[f"WWW-Authenticate: {challenge}"] if answer else [])
 
-    @staticmethod
-    def _protocol(scheme: str, token: bytes) -> str:
+    def _is_account(self, principal: str) -> bool:
+        """Whether a Kerberos principal is the host's one account, which may be written with or without its realm."""
+        wanted = self._setup.host.username.lower()
+        return principal.lower() == wanted or ("@" not in wanted and principal.lower().rpartition("@")[0] == wanted.rpartition("\\")[2])
+
+    def _new_context(self, scheme: str, token: bytes) -> SecurityContext:
         if scheme.lower() == "credssp":
-            return "credssp"
-        if token.startswith(b"NTLMSSP\x00"):
-            return "ntlm"
-        return "negotiate" if _SPNEGO_OID in token[:20] else "kerberos"
+            return spnego.server(protocol="credssp")
+        if token.startswith(_NTLM):
+            return spnego.server(protocol="ntlm")
+        if self._setup.keytab and _NTLM not in token:
+            return KerberosContext(self._setup.keytab)
+        return spnego.server(protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
 
 
 def challenge_headers(challenges: Iterable[str]) -> list[str]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 import struct
 
-import spnego
 from spnego.exceptions import SpnegoError
+
+from .kerberos import KerberosError, SecurityContext
 
 _BOUNDARY = b"--Encrypted Boundary"
 _HEAD = re.compile(rb"\r\n\tContent-Type: (?P<protocol>[^\r\n]+)\r\n\tOriginalContent: type=[^;]+;charset=UTF-8;Length=(?P<length>\d+)\r\n")
@@ -30,7 +31,7 @@ def protocol_of(content_type: str) -> str | None:
     return match[1]
 
 
-def unseal(context: spnego.ContextProxy, data: bytes) -> bytes:
+def unseal(context: SecurityContext, data: bytes) -> bytes:
     """The message in a sealed body.
 
     Raises:
@@ -54,20 +55,20 @@ def unseal(context: spnego.ContextProxy, data: bytes) -> bytes:
         position = end
 
 
-def _open(context: spnego.ContextProxy, sealed: bytes, length: int) -> bytes:
+def _open(context: SecurityContext, sealed: bytes, length: int) -> bytes:
     if len(sealed) < 4:
         raise SealError("a part is too short")
     (size,) = struct.unpack("<I", sealed[:4])
     try:
         plain = context.unwrap_winrm(sealed[4 : 4 + size], sealed[4 + size :])
-    except (SpnegoError, ValueError) as error:
+    except (SpnegoError, KerberosError, ValueError) as error:
         raise SealError("a part does not open") from error
     if len(plain) != length:
         raise SealError("a part is of another length")
     return bytes(plain)
 
 
-def seal(context: spnego.ContextProxy, protocol: str, message: bytes) -> tuple[str, bytes]:
+def seal(context: SecurityContext, protocol: str, message: bytes) -> tuple[str, bytes]:
     """A sealed message: its Content-Type and its body."""
     size = _CHUNK if "CredSSP" in protocol else max(len(message), 1)
     chunks = [message[start : start + size] for start in range(0, len(message), size)]
