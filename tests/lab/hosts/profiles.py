@@ -25,7 +25,7 @@ class Profile:
     IsVolumeInitializedForProtection (a WQL projection that names one fails, the Get... methods work); the OS volume is then the one
     on Win32_OperatingSystem.SystemDrive and a removable one has Win32_Volume.DriveType 2.
     ``missing_methods``: names that the class does not have. ``registry_in_cimv2``: StdRegProv is also in root/cimv2, not only root/default.
-    ``max_envelope``: the service's MaxEnvelopeSize in octets.
+    ``max_envelope``: the service's MaxEnvelopeSize in octets (500 KB since Windows 8 and Server 2012; a larger request gets 413).
     """
 
     caption: str
@@ -53,7 +53,6 @@ PROFILES: dict[str, Profile] = {
         snapshot_properties=False,
         missing_methods=_OLD,
         registry_in_cimv2=False,
-        max_envelope=153600,
     ),
     "ws2016": Profile(
         caption="Microsoft Windows Server 2016 Standard",

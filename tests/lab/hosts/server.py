@@ -241,6 +241,9 @@ class Connection:
         if plain is None:
             note.status = 500
             return response(500), False
+        if len(plain) > self._server.service.profile.max_envelope:
+            note.status = 413
+            return response(413), True
         note.encrypted = protocol is not None
         note.status, envelope = self._server.service.handle(plain, note)
         envelope = spoil_envelope(fault, envelope)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spnego
 from ansible_collections.keyward.bitlocker.tests.lab.hosts import CERTIFICATES, FAULTS, expected_reason, read_log, summarize
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.faults import HUGE_OCTETS, SLOW_SECONDS
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
@@ -82,6 +84,29 @@ def test_http_is_refused_where_it_is_wrong(lab: Starter) -> None:
     wire = made.connect("pc01")
     wire.request("POST", "/elsewhere", body=QUERY, headers=made.headers("pc01"))
     assert wire.getresponse().status == 404
+
+
+def test_a_request_above_the_envelope_size_is_cut_off(lab: Starter) -> None:
+    made = lab(make_host())
+    assert made.post("pc01", QUERY + b" " * (512000 - len(QUERY)))[0] == 200
+    assert made.post("pc01", QUERY + b" " * (512001 - len(QUERY)))[::2] == (413, b"")
+
+
+def test_ntlm_inside_spnego(lab: Starter) -> None:
+    made = lab(make_host(transport="ntlm"))
+    context = spnego.client("svc-keyward", "correct horse", protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
+    wire = made.connect("pc01")
+    token = context.step()
+    for _ in range(4):
+        headers = {**made.headers("pc01"), "Authorization": f"Negotiate {base64.b64encode(token or b'').decode()}"}
+        status, answered, body = made.post("pc01", QUERY, wire, headers=headers)
+        if status != 401:
+            break
+        token = context.step(base64.b64decode(answered["WWW-Authenticate"].split(" ")[1]))
+    assert Answer(status, body).texts("DriveLetter") == ["C:"]
+    assert made.post("pc01", QUERY, wire, headers={"Content-Type": "application/soap+xml"})[0] == 200
+    wire.close()
+    assert made.post("pc01", QUERY, headers={"Content-Type": "application/soap+xml"})[0] == 401
 
 
 def test_basic_in_clear_is_refused_with_an_empty_500(lab: Starter) -> None:
