@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = parser().parse_args(words)
-    folder: Path = given.dir
+    folder: Path = given.dir.resolve()
     try:
         if given.command == "down":
             return _down(folder)

@@ -168,7 +168,7 @@ class Lab:
             try:
                 self._estate = generator.generate(options.seed, options.hosts, now=self._now, copies=options.copies, proof=options.proof)
             except ValueError as refused:
-                raise LabError(str(refused)) from refused
+                raise LabError(f"{refused}: this lab has one store, Active Directory, and no proofs yet") from refused
         self._block = self._running.enter_context(address.allocate())
         self._block.assign(self._estate)
         self.authority = LabCA(self.folder / "pki")
