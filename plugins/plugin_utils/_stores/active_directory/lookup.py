@@ -15,6 +15,7 @@ from . import filters, parse
 from .reader import ENTRY_ATTRIBUTES, NO_RIGHTS_REASON, OWNER_ATTRIBUTES, DirectoryReader, judge
 from .search import BASE, NAMES_ONLY, ONE_LEVEL, PASSWORD_ATTRIBUTE, Outcome, Query
 
+HIDDEN_REASON = "there are recovery objects, and the account may read none of them: it lacks the rights that the documentation lists"
 _NO_SUCH_OBJECT = ("LDAP 32", "LDAP 34")
 
 
@@ -164,7 +165,7 @@ class DirectoryLookup:
         state, reason = judge(self._outcomes)
         unique = {(entry.entry_id, entry.location): entry for entry in entries}
         if state is StoreState.SEARCHED and not any(entry.readable for entry in unique.values()) and not self._can_read_any():
-            state, reason = StoreState.NO_RIGHTS, NO_RIGHTS_REASON
+            state, reason = StoreState.NO_RIGHTS, HIDDEN_REASON if unique else NO_RIGHTS_REASON
         return Found(owners=tuple(owners), entries=tuple(unique.values()), not_found=tuple(missing), state=state, reason=reason)
 
     def _can_read_any(self) -> bool:

@@ -222,7 +222,7 @@ def parse_owner(raw: RawEntry, scope: Scope, *, deleted: bool = False) -> Owner:
     idle = scope.idle_days is not None and active is not None and scope.now - active > timedelta(days=scope.idle_days)
     return Owner(
         store=STORE,
-        owner_id=guid(raw.first("objectguid")) or dn_key(raw.dn),
+        owner_id=guid(raw.first("objectguid")) or dn_key(raw.dn) or "root",
         name=name,
         location=raw.dn,
         dns_name=(text(raw.first("dnshostname")) or "").rstrip(".").lower() or None,

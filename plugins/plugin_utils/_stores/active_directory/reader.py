@@ -35,6 +35,8 @@ _LAST_PARENT = ("lastKnownParent",)
 #: owners that entries name and the search for computers did not bring (made meanwhile, of another kind): looked up one by one, so many
 MAX_LOST_OWNERS = 1000
 
+_PAGES_A_LINE = 5
+
 NO_RIGHTS_REASON = (
     "the account can read no recovery object at all: either it lacks the rights that the documentation lists, or nothing was ever "
     "escrowed here; the directory answers both alike"
@@ -47,7 +49,7 @@ class DirectoryReader:
     Args:
         settings: where, as whom, what.
         now: the time by which a computer is idle.
-        progress: told, about once a page, how far a long reading is.
+        progress: told every few pages how far a long reading is.
         resolve: finds SRV records; the default asks DNS.
     """
 
@@ -103,7 +105,7 @@ class DirectoryReader:
         outcomes.append(outcome)
 
         def tell(state: Outcome) -> None:
-            if self._progress and what:
+            if self._progress and what and state.pages % _PAGES_A_LINE == 0:
                 self._progress(f"Active Directory: {state.objects} {what} read")
 
         return self.conversation.search(replace(query, page_size=self.settings.page_size), outcome, on_page=tell)

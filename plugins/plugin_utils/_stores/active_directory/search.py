@@ -12,6 +12,7 @@ are never followed.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -310,16 +311,12 @@ def _code(code: int) -> str:
 
 
 def _lost(server: str, error: OSError) -> UnreachableError:
+    meaning, remedy = f"the connection broke ({error})", "Try again, or name another server first."
     if isinstance(error, TimeoutError):
-        return UnreachableError(
-            "search the directory",
-            target=server,
-            meaning="it did not answer in time",
-            remedy="Raise timeout, or name another server first.",
-        )
-    return UnreachableError(
-        "search the directory", target=server, meaning=f"the connection broke ({error})", remedy="Try again, or name another server first."
-    )
+        meaning, remedy = "it did not answer in time", "Raise timeout, or name another server first."
+    elif isinstance(error, ssl.SSLEOFError | ConnectionError):
+        meaning = "the server closed the connection"
+    return UnreachableError("search the directory", target=server, meaning=meaning, remedy=remedy)
 
 
 def result_error(done: message.Done, server: str, query: Query) -> KeywardError:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ ENVIRONMENT: Mapping[str, str] = {
 #: plain LDAP ports of a domain controller and of a Global Catalog: there TLS begins with StartTLS
 _START_TLS_PORTS = frozenset({389, 3268})
 _GLOBAL_CATALOG_PORTS = frozenset({3268, 3269})
-_HOST = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?$|^[0-9A-Fa-f:]+(?:%[\w.]+)?$")
+_HOST = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class DirectorySettings:
         if not self.servers and not self.domain:
             raise _refused("server", "neither a server nor a domain is named", "Set server, or domain to find the servers by DNS.")
         for server in (*self.servers, *([self.domain] if self.domain else [])):
-            if not _HOST.match(server):
+            if not _is_host(server):
                 raise _refused("server", f"{server!r} is no host name or address", "Give the name alone; tls_mode and port say the rest.")
         if self.port is not None and not 1 <= self.port <= 65535:
             raise _refused("port", f"{self.port} is no port")
@@ -141,6 +142,16 @@ class DirectorySettings:
             if options["max_idle_days"] < 0:
                 raise _refused("max_idle_days", "a number of days cannot be negative", "Use 0 for no limit.")
         return cls(**given)
+
+
+def _is_host(name: str) -> bool:
+    if ":" not in name:
+        return bool(_HOST.match(name))
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
