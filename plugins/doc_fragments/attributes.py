@@ -34,7 +34,7 @@ attributes:
   action_group:
     description: Use C(group/keyward.bitlocker.windows) in C(module_defaults) to set defaults for this.
     support: full
-    membership: keyward.bitlocker.windows
+    membership: [keyward.bitlocker.windows]
   async:
     description: Whether the C(async) keyword can be used.
     support: none
@@ -63,7 +63,7 @@ attributes:
   action_group:
     description: Use C(group/keyward.bitlocker.ad) in C(module_defaults) to set defaults for this.
     support: full
-    membership: keyward.bitlocker.ad
+    membership: [keyward.bitlocker.ad]
   async:
     description: Whether the C(async) keyword can be used.
     support: none
