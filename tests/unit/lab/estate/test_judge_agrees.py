@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's judge against the lab's truth, without a socket: hosts answer in this process, the directory is read from memory.
+
+Two readings of DESIGN section 5 that share no code; where they differ, one of them is wrong. The whole way, over HTTPS and a real
+directory, is the demo's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pytest
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_run import judge_fleet
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Entry, Observation, Owner, StoreReading, StoreState
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.observation import parse_observation
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import document
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.observe import observe
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
+from ansible_collections.keyward.bitlocker.tests.lab.estate.compare import compare
+from ansible_collections.keyward.bitlocker.tests.lab.estate.generator import generate
+from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import in_scope
+from ansible_collections.keyward.bitlocker.tests.lab.estate.truth import truth
+from ansible_collections.keyward.bitlocker.tests.lab.estate.view import see_directory
+from ansible_collections.keyward.bitlocker.tests.lab.estate.writers import GATHER_SUBSET
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.faults import expected_reason
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.record import Exchange
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.wsman import WsmanService
+from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabHost
+
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+STATES = {"searched": StoreState.SEARCHED, "no_rights": StoreState.NO_RIGHTS, "down": StoreState.DOWN}
+
+
+class MemoryDirectory:
+    """The store's port over what the lab says the account can see."""
+
+    def __init__(self, estate: Estate, fault: str | None) -> None:
+        self.seen = see_directory(estate, fault)
+
+    def _entries(self, *, readable: bool) -> Iterable[Entry]:
+        for number, entry in enumerate(self.seen.entries):
+            if entry.readable is readable:
+                yield Entry(
+                    store="ad",
+                    owner_id=entry.owner,
+                    entry_id=str(number),
+                    location=str(number),
+                    key_ids=entry.key_ids,
+                    created=NOW,
+                    readable=readable,
+                    defects=() if entry.sound else ("broken",),
+                )
+
+    def read(self) -> StoreReading:
+        owners = tuple(
+            Owner(
+                store="ad",
+                owner_id=computer.name,
+                name=computer.name,
+                location=computer.name,
+                dns_name=computer.dns_name.lower() if computer.dns_name else None,
+                enabled=computer.enabled,
+                in_scope=in_scope(computer, NOW),
+                cluster_name_object=computer.cluster_name_object,
+            )
+            for computer in self.seen.computers
+        )
+        return StoreReading(
+            store="ad", state=STATES[self.seen.state], owners=owners, entries=tuple(self._entries(readable=True)), domain=self.seen.domain
+        )
+
+    def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
+        wanted = set(owner_ids)
+        return StoreNames(entries=tuple(entry for entry in self._entries(readable=False) if entry.owner_id in wanted))
+
+    def close(self) -> None:
+        pass
+
+
+class LabTransport:
+    """Hands every message to the lab's service."""
+
+    def __init__(self, host: LabHost) -> None:
+        self.service = WsmanService(host, NOW)
+        self.authenticated_names = (host.dns_name,)
+
+    def send(self, envelope: bytes) -> bytes:
+        return self.service.handle(envelope, Exchange(connection=1, request=1))[1]
+
+    def close(self) -> None:
+        pass
+
+
+def observation(host: LabHost) -> Observation:
+    """What a run registers for a host."""
+    reason = expected_reason(host)
+    if reason is None:
+        session = Session(LabTransport(host), target=host.inventory_name)
+        data = observe(session, subsets=frozenset(GATHER_SUBSET), now=lambda: NOW, host=host.inventory_name)
+    else:
+        head = {"schema_version": 1, "host": host.inventory_name, "observed_at": "2026-11-22T20:00:00Z", "gathered": list(GATHER_SUBSET)}
+        data = {**head, "state": "failed", "reason": reason, "message": "as the lab says"}
+    return parse_observation(host.inventory_name, json.loads(json.dumps(data)))
+
+
+@pytest.mark.parametrize(("seed", "hosts"), [(11, 1), (12, 7), (13, 20), (14, 60), (15, 60), (16, 64), (17, 200)])
+def test_report_equals_truth(seed: int, hosts: int) -> None:
+    estate = generate(seed, hosts, now=NOW)
+    observations = {host.inventory_name: [observation(host)] for host in estate.hosts}
+    for name, earlier in estate.stale_observations.items():
+        observations[name].append(parse_observation(name, earlier))
+    inventory = [InventoryHost(name=host.inventory_name, address=host.address) for host in estate.hosts]
+    for fault in (None, "ad_down", "ad_no_rights"):
+        store = MemoryDirectory(estate, fault)
+        judgement = judge_fleet(inventory, observations, [store], Requirements(stores=("ad",)), now=NOW, say=lambda text: None)
+        report = json.loads(document.to_json(document.build(judgement, {})))
+        assert compare(report, truth(estate, fault=fault)) == []
