@@ -145,6 +145,8 @@ class DirectoryLookup:
     def _owners(self, wanted: str) -> list[Owner]:
         """Computer objects by name, DNS name or DN; a DN that does not exist is an empty answer and no problem."""
         reader = self._reader
+        if "\0" in wanted:
+            return []  # no name holds one, and a server may read the name only as far as that
         if "=" in wanted:
             query = Query(base=wanted, filter=filters.COMPUTERS, attributes=OWNER_ATTRIBUTES, scope=BASE)
             outcome = Outcome()
