@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Export service keys from a directory's database into a keytab; run by the distribution's own Python.
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Provision a domain with its base accounts; run by the distribution's own Python, which alone has Samba's modules.
 

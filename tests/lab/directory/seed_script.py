@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write a plan (plan.Plan.to_json) into a stopped directory's database; run by the distribution's own Python.
 
