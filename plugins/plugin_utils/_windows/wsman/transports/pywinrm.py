@@ -151,6 +151,7 @@ class _Transport(WinrmTransport):
         self.certified: tuple[str, ...] = ()
         #: whether any HTTP answer came
         self.spoke = False
+        self._wire: Any = None
         super().__init__(
             settings.endpoint,
             username=settings.username or None,
@@ -214,6 +215,9 @@ class _Transport(WinrmTransport):
         encryption.parse_encrypted_response = only_encrypted  # type: ignore[method-assign]  # closes pywinrm's fall-back to clear text
 
     def _prepare(self, session: requests.Session) -> None:
+        if isinstance(session.get_adapter(self.endpoint), _Adapter):
+            # another adapter would mean another connection, which the security context does not belong to
+            return
         session.trust_env = False
         session.verify = self._keyward.server_cert_validation != "ignore"
         # the context has it already
@@ -224,13 +228,17 @@ class _Transport(WinrmTransport):
         session.mount("http://", adapter)
 
     def seen(self, raw: Any) -> None:
-        """Take note of an HTTP answer, and of the certificate of its connection while it is at hand."""
+        """Take note of an HTTP answer, and of its connection while that is at hand: its certificate, and whether it is still the same."""
         self.spoke = True
-        if self._context is None or self._context.verify_mode != ssl.CERT_REQUIRED or self.certified:
-            return
         connected = getattr(getattr(raw, "connection", None), "sock", None)
-        if isinstance(connected, ssl.SSLSocket):
-            self.certified = certified_names(connected.getpeercert(), self._keyward.host)
+        if connected is None:
+            return
+        if self.encryption is not None and self._wire is not None and connected is not self._wire:
+            # what was sealed for the old connection cannot be opened on a new one, so nothing was carried out
+            raise problems.cut_short(self._keyward)
+        self._wire = connected
+        if self._context is not None and self._context.verify_mode == ssl.CERT_REQUIRED and isinstance(connected, ssl.SSLSocket):
+            self.certified = self.certified or certified_names(connected.getpeercert(), self._keyward.host)
 
     @property
     def settings(self) -> ConnectionSettings:
