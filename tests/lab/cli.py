@@ -173,7 +173,7 @@ def _commands_to_try(folder: Path, pid: int, *, inside: bool) -> str:
     if inside:
         lines.append(f"  {namespace.enter_hint(pid)}     # first: the lab runs in a namespace of its own")
     lines += [
-        f"  export ANSIBLE_COLLECTIONS_PATH={python_path().split(':')[0]} PATH={python_bin}:$PATH",
+        f"  export ANSIBLE_COLLECTIONS_PATH={python_path().partition(':')[0]} PATH={python_bin}:$PATH",
         f"  ansible-playbook -i {folder}/inventory.yml -e @{folder}/estate.yml -e keyward_dest={folder} \\",
         "      keyward.bitlocker.escrow_report",
         f"  ansible -i {folder}/inventory.yml windows -m keyward.bitlocker.volume_info",

@@ -83,8 +83,8 @@ class LabHost:
     #: certificate: lab (names dns_name and the address), address_only (does not name the host), untrusted, expired, wrong_name
     certificate: str = "lab"
     #: a fault of hosts/faults.py that the whole endpoint shows; None: it works. Listed there with its meaning: refused, blackhole, hung,
-    #: slow, wrong_password, not_admin, uac_filtered, wmi_denied, root_sddl, garbage, not_xml, truncated, huge, entity_bomb, lying_relates_to,
-    #: wrong_types, http_503, http_404, empty_500
+    #: slow, wrong_password, not_admin, uac_filtered, wmi_denied, root_sddl, garbage, not_xml, truncated, huge, entity_bomb,
+    #: lying_relates_to, wrong_types, http_503, http_404, empty_500
     fault: str | None = None
     #: form of the wire answers where the reference is unconfirmed: see hosts/profiles.py for the names
     wire_form: str = "modern"

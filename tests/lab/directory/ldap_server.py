@@ -87,7 +87,7 @@ class Listener:
     def _accept(self, listening: socket.socket) -> None:
         while not self.stopping.is_set():
             try:
-                client, _ = listening.accept()
+                client = listening.accept()[0]
             except OSError:
                 return
             self.connections += 1

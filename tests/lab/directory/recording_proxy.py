@@ -70,7 +70,7 @@ class RecordingProxy(Listener):
                 source.settimeout(0)
                 ready.register(source, selectors.EVENT_READ)
             while not self.stopping.is_set():
-                for key, _ in ready.select(timeout=1.0):
+                for key, _events in ready.select(timeout=1.0):
                     if not isinstance(key.fileobj, socket.socket) or not ways[key.fileobj].pump():
                         return
 
