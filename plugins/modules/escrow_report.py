@@ -13,7 +13,7 @@ description:
   - Joins what the hosts said about themselves (M(keyward.bitlocker.volume_info)) with what the stores hold, gives every volume one verdict,
     and writes the fleet-wide escrow report.
   - Reads metadata only. No recovery password is ever asked for, so an account that cannot read passwords is enough and best.
-  - Runs once, on the controller, normally on C(localhost). The playbook P(keyward.bitlocker.escrow_report#playbook) does the whole of it.
+  - Runs once, on the controller, normally on C(localhost). The playbook C(keyward.bitlocker.escrow_report) does the whole of it.
   - What could not be looked at is never compliant. A store that is down, or an account without rights, makes RV(complete) false.
 author:
   - The keyward.bitlocker developers (@keyward)
@@ -27,7 +27,8 @@ options:
     elements: str
   observations:
     description:
-      - Observations from elsewhere (a file, a fact cache, an earlier run), by inventory name, each as RV(keyward.bitlocker.volume_info#module:observation).
+      - Observations from elsewhere (a file, a fact cache, an earlier run), by inventory name, each as
+        RV(keyward.bitlocker.volume_info#module:observation).
       - For a host with several observations the newest successful one counts.
     type: dict
     default: {}
@@ -184,7 +185,9 @@ summary:
     passing: 71
     could_not_look: 8
 complete:
-  description: Whether everything that was to be looked at could be looked at. Unreachable hosts alone do not make it false, O(min_coverage) does.
+  description:
+    - Whether everything that was to be looked at could be looked at.
+    - Unreachable hosts alone do not make it false, O(min_coverage) does.
   returned: success
   type: bool
   sample: true

@@ -219,8 +219,7 @@ class Lab:
     def _write_files(self) -> None:
         options, account = self.options, self.report_account
         writers.write_inventory(self.estate, self.inventory_file, self.ca_file)
-        writers.write_estate_vars(
-            self.vars_file,
+        variables = writers.estate_vars(
             self.estate,
             server=[self.proxy.address if self.proxy else self.block.directory],
             ca_cert=self.ca_file,
@@ -229,6 +228,7 @@ class Lab:
             copies=options.copies,
             proof=options.proof,
         )
+        writers.write_estate_vars(self.vars_file, variables)
         true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault)
         writers.write_truth(true, self.truth_file)
         (self.folder / "lab.json").write_text(json.dumps(self.description(), indent=2, sort_keys=True) + "\n", encoding="utf-8")

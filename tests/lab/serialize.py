@@ -80,7 +80,7 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         return datetime.fromisoformat(data)
     if kind is bytes and isinstance(data, str):
         return base64.b64decode(data, validate=True)
-    if isinstance(kind, type) and type(data) is kind:
+    if isinstance(kind, type) and data.__class__ is kind:
         return data
     raise ValueError(f"{where} is of another type than {kind}")
 

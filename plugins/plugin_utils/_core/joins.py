@@ -70,13 +70,19 @@ def inventory_computers(
     computers = []
     for host in hosts:
         given = observations.get(host.name, ())
-        observed = max((item for item in given if item.reason is None), key=lambda item: item.observed_at, default=None)
+        observed = _best([item for item in given if item.reason is None], now, requirements)
         failed = max((item for item in given if item.reason is not None), key=lambda item: item.observed_at, default=None)
         fresh = observed is not None and not is_too_old(observed.observed_at, now, requirements)
         if observed and fresh and failed and failed.observed_at <= observed.observed_at:
             failed = None
         computers.append(Computer(host=host, observation=observed, fresh=fresh, failure=failed))
     return computers
+
+
+def _best(observed: Sequence[Observation], now: datetime, requirements: Requirements) -> Observation | None:
+    """The newest observation young enough to judge by, else the newest: one dated in the future must not hide a good one."""
+    young = [item for item in observed if not is_too_old(item.observed_at, now, requirements)]
+    return max(young or observed, key=lambda item: item.observed_at, default=None)
 
 
 class _Index:

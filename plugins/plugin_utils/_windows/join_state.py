@@ -99,7 +99,7 @@ def certificate_in(blob: bytes) -> bytes:
     if len(blob) > MAX_BLOB:
         raise LimitError("read the device certificate", meaning=f"its registry value is longer than {MAX_BLOB} bytes")
     offset = 0
-    for _ in range(_MAX_ELEMENTS):
+    for _unused in range(_MAX_ELEMENTS):
         if offset + 12 > len(blob):
             break
         kind, _one, length = struct.unpack_from("<III", blob, offset)

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -36,7 +37,7 @@ class Reads:
     """Makes reads, keeps the errors of those that fail; :meth:`scope` gives a volume its own list."""
 
     shared: _Shared
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def begin(cls, now: Callable[[], datetime]) -> Reads:

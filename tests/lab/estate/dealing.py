@@ -32,7 +32,7 @@ def deal(site: Site, carriers: list[Machine]) -> None:
     order = list(carriers)
     site.rng.shuffle(order)
     has_os: set[str] = set()
-    wanted = [condition for _ in range(COPIES) for condition in VOLUME_CONDITIONS]
+    wanted = [condition for _unused in range(COPIES) for condition in VOLUME_CONDITIONS]
     for condition in sorted(wanted, key=lambda condition: (condition.where != "os", not condition.records)):
         _place(site, order, has_os, condition)
     for machine in carriers:
@@ -68,7 +68,7 @@ def _place(site: Site, order: list[Machine], has_os: set[str], condition: Condit
 
 def _overlay(site: Site, order: list[Machine]) -> None:
     given: dict[str, set[str]] = defaultdict(set)
-    for _ in range(COPIES):
+    for _unused in range(COPIES):
         for condition in OVERLAY_CONDITIONS:
             free = [
                 machine
@@ -103,7 +103,7 @@ def _volumes(machine: Machine) -> int:
 
 
 def _stale_entries(site: Site, machine: Machine, computer: LabComputerObject) -> None:
-    for _ in range(site.rng.randrange(1, 5)):
+    for _unused in range(site.rng.randrange(1, 5)):
         _old_entry(site, computer)
 
 
@@ -150,7 +150,7 @@ def _certificate_address_only(site: Site, machine: Machine, computer: LabCompute
 
 def _hostile_names(site: Site, machine: Machine, computer: LabComputerObject) -> None:
     host, rng = machine.host, site.rng
-    host.manufacturer, host.model, host.serial = (rng.choice(values.HOSTILE_TEXTS) for _ in range(3))
+    host.manufacturer, host.model, host.serial = (rng.choice(values.HOSTILE_TEXTS) for _unused in range(3))
     computer.operating_system = f"Windows {rng.choice(values.HOSTILE_TEXTS)}"
     for volume in host.volumes:
         for protector in volume.protectors:

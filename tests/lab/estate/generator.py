@@ -97,7 +97,7 @@ def _give_earlier_observations(site: Site, failing: list[Machine]) -> None:
     with_keys = {entry.computer for entry in site.estate.entries if not entry.hidden}
     free = [machine for machine in failing if machine.computer is not None and machine.computer.name in with_keys]
     site.rng.shuffle(free)
-    wanted = [condition for _ in range(COPIES) for condition in STALE_CONDITIONS]
+    wanted = [condition for _unused in range(COPIES) for condition in STALE_CONDITIONS]
     for condition, machine in zip(wanted, free[: max(1, len(free) // 2)], strict=False):
         if condition.name == "stale_observation":
             observed_at = values.moment_before(site.rng, site.now, days=(31, 300))
@@ -112,7 +112,7 @@ def _give_earlier_observations(site: Site, failing: list[Machine]) -> None:
 def _populate_directory(site: Site, hosts: int) -> None:
     """Computer objects without an inventory host."""
     rounds = COPIES if hosts >= 20 else 1
-    for _ in range(rounds + hosts // 100):
+    for _unused in range(rounds + hosts // 100):
         for condition in DIRECTORY_CONDITIONS:
             _directory_computer(site, condition.name)
 
@@ -143,7 +143,7 @@ def _directory_computer(site: Site, condition: str) -> None:
         fields["last_logon"] = None
     computer = site.computer(**fields)
     if condition != "ad_only_without_entries":
-        for _ in range(1 if condition == "ad_only_hidden_entry" else rng.randrange(1, 4)):
+        for _unused in range(1 if condition == "ad_only_hidden_entry" else rng.randrange(1, 4)):
             hidden = condition == "ad_only_hidden_entry"
             site.estate.entries.append(_lone_entry(site, computer.name, hidden=hidden))
 

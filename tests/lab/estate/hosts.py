@@ -124,7 +124,7 @@ def _identity_collision(site: Site, copy: int) -> list[Machine]:
 def _cluster(site: Site, copy: int) -> list[Machine]:
     """Two nodes with a disk that has a letter and one that is mounted; one key under the cluster's name, one under the second node."""
     name = site.fresh_name("CLU")
-    nodes = [site.machine("NODE", profile="ws2022", cluster_name=name) for _ in range(2)]
+    nodes = [site.machine("NODE", profile="ws2022", cluster_name=name) for _unused in range(2)]
     site.computer(
         name=name,
         dns_name=f"{name}.{site.estate.realm}".lower(),

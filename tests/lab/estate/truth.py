@@ -133,9 +133,9 @@ def _list_volumes(identities: list[Identity], directory: Directory) -> list[_Lis
                 listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners))
             else:
                 shared[key].append((identity, volume))
-    for (cluster, _, _), holders in shared.items():
+    for (cluster, _unused, _unused), holders in shared.items():
         first, volume = holders[0]
-        owners = frozenset().union(*(identity.owners for identity, _ in holders))
+        owners = frozenset().union(*(identity.owners for identity, _unused in holders))
         if len(holders) > 1:
             owners |= {
                 computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() == cluster

@@ -37,7 +37,7 @@ def guid(rng: random.Random) -> str:
 
 def recovery_password(rng: random.Random) -> str:
     """A well-formed recovery password with hyphens."""
-    return "-".join(f"{rng.randrange(GROUP_VALUES) * 11:06d}" for _ in range(GROUPS))
+    return "-".join(f"{rng.randrange(GROUP_VALUES) * 11:06d}" for _unused in range(GROUPS))
 
 
 def is_recovery_password(text: str) -> bool:
@@ -61,7 +61,7 @@ def swapped_groups(password: str) -> str:
 
 def account_password(rng: random.Random) -> str:
     """A password that a domain's complexity rules accept; no character that a shell, YAML or a template would read as its own."""
-    body = "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(14))
+    body = "".join(rng.choice(string.ascii_letters + string.digits) for _unused in range(14))
     return f"Lab-{body}-{rng.randrange(10)}"
 
 

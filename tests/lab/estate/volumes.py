@@ -216,7 +216,7 @@ def _weak_method(plot: Plot) -> None:
 
 
 def _sibling_not_escrowed(plot: Plot) -> None:
-    _, volume = plot.escrowed()
+    _unused, volume = plot.escrowed()
     volume.protectors.append(plot.recovery_password())
     plot.site.rng.shuffle(volume.protectors)
 

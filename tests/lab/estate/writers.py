@@ -73,9 +73,9 @@ def write_inventory(estate: Estate, path: Path, ca_pem: Path | str, *, connect_t
     _write_yaml(path, inventory(estate, ca_pem, connect_timeout=connect_timeout))
 
 
-def write_estate_vars(path: Path, estate: Estate, **options: Any) -> None:
-    """Write the playbook's variables (``options`` as of :func:`estate_vars`), readable by their owner alone."""
-    _write_yaml(path, estate_vars(estate, **options))
+def write_estate_vars(path: Path, variables: dict[str, Any]) -> None:
+    """Write the playbook's variables (of :func:`estate_vars`), readable by their owner alone."""
+    _write_yaml(path, variables)
 
 
 def write_truth(truth: dict[str, Any], path: Path) -> None:

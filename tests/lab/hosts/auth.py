@@ -58,7 +58,7 @@ class AuthSetup:
 
 def write_account_file(path: Path, host: LabHost) -> None:
     """The account in pyspnego's file format: once without a domain, once for the machine, once as it was given."""
-    domain, _, user = host.username.rpartition("\\")
+    domain, _unused, user = host.username.rpartition("\\")
     domains = {"", host.netbios_name, domain, *([host.domain.split(".")[0]] if host.domain else [])}
     # a client that is given user@domain sends the whole as user name
     lines = [f"{name}:{user}:{host.password}" for name in sorted(domains)]
@@ -95,7 +95,7 @@ class ConnectionAuth:
         if authorization is None:
             # NTLM and Kerberos authenticate the connection, not the request
             return Decision(True, account=self._setup.host.username) if self.context else refused
-        scheme, _, rest = authorization.partition(" ")
+        scheme, _unused, rest = authorization.partition(" ")
         if scheme.lower() == "basic" and self._setup.host.transport == "basic":
             return Decision(True, account=self._setup.host.username) if self._basic(rest) else refused
         if authorization == MUTUAL and self._setup.host.transport == "certificate" and self._setup.tls:

@@ -50,7 +50,7 @@ class Reader:
                 raise BadRequestError(400)
             if not self._more():
                 return None
-        head, _, rest = self._buffer.partition(b"\r\n\r\n")
+        head, _unused, rest = self._buffer.partition(b"\r\n\r\n")
         method, path, headers = _parse_head(head)
         length = _length(headers)
         parts = [rest]

@@ -134,7 +134,7 @@ class HostsEndpoint:
 
     def _accept(self) -> None:
         while not self._stopping:
-            for key, _ in self._selector.select():
+            for key, _unused in self._selector.select():
                 if isinstance(key.data, HostServer):
                     # the client may be gone again before we accept
                     with contextlib.suppress(OSError):

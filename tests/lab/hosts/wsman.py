@@ -59,7 +59,7 @@ class WsmanService:
         if not request.resource_uri.lower().startswith(WMI_PREFIX):
             raise wsfaults.unknown_resource()
         path = request.resource_uri[len(WMI_PREFIX) :]
-        namespace, _, class_name = path.rpartition("/")
+        namespace, _unused, class_name = path.rpartition("/")
         if not namespace or not class_name or "\\" in path:
             raise wsfaults.unknown_resource()
         note.class_name = class_name
@@ -184,7 +184,7 @@ def _arguments(request: Request, method: Method) -> dict[str, Value]:
         raise soap.schema_fault(f"The body is not one {method.name}_INPUT in the namespace of the class.")
     given: dict[str, list[str | None]] = {}
     for child in request.body[0]:
-        namespace, _, name = child.tag.rpartition("}")
+        namespace, _unused, name = child.tag.rpartition("}")
         if namespace != "{" + request.resource_uri or len(child):
             raise soap.schema_fault(f"{child.tag} is not expected.")
         given.setdefault(name, []).append(_content(child))

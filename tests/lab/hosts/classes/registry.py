@@ -127,7 +127,10 @@ class Registry:
         readings: dict[str, Callable[[Key, Values], tuple[int, Values]]] = {
             "CheckAccess": lambda key, arguments: (0, {"bGranted": True}),
             "EnumKey": lambda key, arguments: (0, {"sNames": list(key.children)}),
-            "EnumValues": lambda key, arguments: (0, {"sNames": list(key.values), "Types": [kind for kind, _ in key.values.values()]}),
+            "EnumValues": lambda key, arguments: (
+                0,
+                {"sNames": list(key.values), "Types": [kind for kind, _unused in key.values.values()]},
+            ),
         }
 
         def typed(key: Key, arguments: Values) -> tuple[int, Values]:

@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.keyward.bitlocker.tests.lab.estate.generator import generate
 from ansible_collections.keyward.bitlocker.tests.lab.estate.truth import truth
 from ansible_collections.keyward.bitlocker.tests.lab.estate.values import HOSTILE_TEXTS, is_recovery_password, swapped_groups
-from ansible_collections.keyward.bitlocker.tests.lab.estate.writers import write_estate_vars, write_inventory, write_truth
+from ansible_collections.keyward.bitlocker.tests.lab.estate.writers import estate_vars, write_estate_vars, write_inventory, write_truth
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -40,7 +40,9 @@ def test_inventory(tmp_path: Path) -> None:
 def test_variables(tmp_path: Path) -> None:
     estate = generate(1, 60, now=NOW)
     path = tmp_path / "estate.yml"
-    write_estate_vars(path, estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="svc-report@lab.example", password="x")
+    write_estate_vars(
+        path, estate_vars(estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="svc-report@lab.example", password="x")
+    )
     content = yaml.safe_load(path.read_text())
     assert content["keyward_ad"] == {
         "server": ["127.0.0.10"],
@@ -61,7 +63,7 @@ def test_nothing_written_is_read_as_a_template(tmp_path: Path) -> None:
     for seed in range(5):
         estate = generate(seed, 80, now=NOW)
         write_inventory(estate, tmp_path / "i", "/lab/ca.pem")
-        write_estate_vars(tmp_path / "v", estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="u", password="p")
+        write_estate_vars(tmp_path / "v", estate_vars(estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="u", password="p"))
         text = (tmp_path / "i").read_text() + (tmp_path / "v").read_text()
         assert "{{" not in text
         assert "{%" not in text
@@ -70,7 +72,7 @@ def test_nothing_written_is_read_as_a_template(tmp_path: Path) -> None:
 def test_no_recovery_password_is_written(tmp_path: Path) -> None:
     estate = generate(3, 60, now=NOW)
     write_inventory(estate, tmp_path / "i", "/lab/ca.pem")
-    write_estate_vars(tmp_path / "v", estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="u", password="p")
+    write_estate_vars(tmp_path / "v", estate_vars(estate, server=["127.0.0.10"], ca_cert="/lab/ca.pem", username="u", password="p"))
     write_truth(truth(estate), tmp_path / "t")
     text = "".join((tmp_path / name).read_text() for name in "ivt")
     secrets = {entry.password for entry in estate.entries if is_recovery_password(entry.password)}

@@ -54,7 +54,7 @@ def _pywinrm_query(protocol: Protocol) -> Answer:
 def test_one_connection_many_requests_and_the_log_of_them(lab: Starter) -> None:
     made = lab(make_host())
     wire = made.connect("pc01")
-    sizes = [len(made.post("pc01", QUERY, wire)[2]) for _ in range(3)]
+    sizes = [len(made.post("pc01", QUERY, wire)[2]) for _unused in range(3)]
     made.post("pc01", Message.volume("GetKeyProtectors"), wire)
     wire.close()
     found = summarize(made.logs, "pc01")
@@ -97,7 +97,7 @@ def test_ntlm_inside_spnego(lab: Starter) -> None:
     context = spnego.client("svc-keyward", "correct horse", protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
     wire = made.connect("pc01")
     token = context.step()
-    for _ in range(4):
+    for _unused in range(4):
         headers = {**made.headers("pc01"), "Authorization": f"Negotiate {base64.b64encode(token or b'').decode()}"}
         status, answered, body = made.post("pc01", QUERY, wire, headers=headers)
         if status != 401:
@@ -111,9 +111,9 @@ def test_ntlm_inside_spnego(lab: Starter) -> None:
 
 def test_basic_in_clear_is_refused_with_an_empty_500(lab: Starter) -> None:
     made = lab(make_host(scheme="http"))
-    status, _, body = made.post("pc01", QUERY)
+    status, _unused, body = made.post("pc01", QUERY)
     assert (status, body) == (500, b"")
-    status, headers, _ = made.post("pc01", QUERY, headers=made.headers("pc01", "wrong"))
+    status, headers, _unused = made.post("pc01", QUERY, headers=made.headers("pc01", "wrong"))
     assert (status, "Basic" in headers["WWW-Authenticate"]) == (401, False)
 
 
@@ -168,7 +168,7 @@ def test_pywinrm_runs_a_command_in_a_shell(lab: Starter) -> None:
 def test_sealed_messages_must_be_of_this_connection(lab: Starter) -> None:
     made = lab(make_host(transport="ntlm", scheme="http"))
     kind = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
-    status, _, _ = made.post("pc01", b"--Encrypted Boundary--\r\n", headers={"Content-Type": kind})
+    status, _unused, _unused = made.post("pc01", b"--Encrypted Boundary--\r\n", headers={"Content-Type": kind})
     assert status == 401
 
 

@@ -90,7 +90,7 @@ def test_entra_join_by_device_certificate() -> None:
     blob = bytes(int(text or "") for text in octets)
     records, position = {}, 0
     while position < len(blob):
-        number, _, size = struct.unpack_from("<III", blob, position)
+        number, _unused, size = struct.unpack_from("<III", blob, position)
         records[number] = blob[position + 12 : position + 12 + size]
         position += 12 + size
     certificate = x509.load_der_x509_certificate(records[32])

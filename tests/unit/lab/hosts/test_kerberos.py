@@ -56,7 +56,7 @@ def test_pywinrm_reads_volumes_with_a_ticket(domain: Domain, scheme: str) -> Non
     logs = domain.folder / f"logs-{scheme}"
     with start([host], domain.ca, domain.folder / "state", logs, keytab=domain.keytab) as endpoint:
         protocol = _protocol(domain, f"{scheme}://{host.address}:{endpoint.port_of('pc01')}/wsman")
-        assert [Answer(200, protocol.send_message(QUERY)).texts("DriveLetter") for _ in range(2)] == [["C:"], ["C:"]]
+        assert [Answer(200, protocol.send_message(QUERY)).texts("DriveLetter") for _unused in range(2)] == [["C:"], ["C:"]]
     found = summarize(logs, "pc01")
     assert (found.connections, found.requests) == (1, 2)
     exchanges = [row for row in read_log(logs, "pc01") if row["event"] == "exchange" and row["operation"]]

@@ -280,6 +280,12 @@ def test_an_observation_from_the_future_is_too_old() -> None:
     assert codes(result, "pc01.corp.example") == ["KW-HST-004", "KW-HST-006"]
 
 
+def test_an_observation_from_the_future_does_not_hide_a_good_one() -> None:
+    observations = [said("pc01", volume(key(1))), said("pc01", observed_at=NOW + timedelta(days=2))]
+    result = judge(["pc01"], observations, reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert result.passed
+
+
 def test_a_failed_attempt_before_a_good_observation_is_forgotten() -> None:
     late = said("pc01", volume(key(1)), observed_at=NOW + timedelta(minutes=1))
     result = judge(["pc01"], [late, failed("pc01")], reading([owner("pc01")], [entry("pc01", key(1))]))

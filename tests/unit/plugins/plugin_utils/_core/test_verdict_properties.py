@@ -111,7 +111,7 @@ def sound(draw: st.DrawFn, entry_states: Sequence[EntryState] = tuple(EntryState
     """A volume that is judged by its recovery passwords, and requirements."""
     required = replace(draw(needs()), volume_types=("os",))
     passwords = draw(st.integers(1, 4))
-    rows = [{store: draw(st.sampled_from(entry_states)) for store in required.stores} for _ in range(passwords)]
+    rows = [{store: draw(st.sampled_from(entry_states)) for store in required.stores} for _unused in range(passwords)]
     return evidence(volume(*[RP] * passwords), *rows), required
 
 

@@ -105,7 +105,10 @@ class FakeHost(Session):
         (key,) = selectors.values()
         return instance(class_name, self.volumes[key]["win32_volume"])
 
-    def invoke(self, namespace: str, class_name: str, method: str, *, selectors=None, arguments=None, repeatable=False) -> Instance:  # type: ignore[no-untyped-def]  # the interface's own types
+    # the types of the arguments are the interface's own
+    def invoke(  # type: ignore[no-untyped-def]
+        self, namespace: str, class_name: str, method: str, *, selectors=None, arguments=None, repeatable=False
+    ) -> Instance:
         assert repeatable, "reads may be repeated, and say so"
         self._count(method)
         arguments = dict(arguments or {})
@@ -134,7 +137,7 @@ class FakeHost(Session):
     def _paged(self, class_name: str, element: str, rows: list[dict[str, Any]]) -> Iterator[Instance]:
         """One item in the first answer, the rest by one Pull, as Windows does it."""
         self._count(f"Enumerate {class_name}")
-        if class_name == "Win32_EncryptableVolume" and self.bitlocker is not None:
+        if class_name == "Win32_EncryptableVolume" and isinstance(self.bitlocker, KeywardError):
             raise self.bitlocker
         self._raise(class_name)
         if class_name == "MSCluster_Cluster" and not rows:
@@ -163,7 +166,9 @@ class FakeHost(Session):
         elif method == "EnumValues":
             values = self.registry.get(key)
             answer = (
-                missing if values is None else {"ReturnValue": 0, "sNames": list(values), "Types": [kind for kind, _ in values.values()]}
+                missing
+                if values is None
+                else {"ReturnValue": 0, "sNames": list(values), "Types": [kind for kind, _unused in values.values()]}
             )
         else:
             found = self.registry.get(key, {}).get(arguments["sValueName"])

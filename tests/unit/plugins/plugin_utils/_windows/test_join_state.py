@@ -88,7 +88,7 @@ def test_a_certificate_that_is_another_is_not_believed() -> None:
     host, der = workstation(), certificate(DEVICE)
     joined(host, "A" * 40, TenantId=TENANT)
     stored(host, "A" * 40, element(32, der))
-    join, errors, _ = seen(host)
+    join, errors, _unused = seen(host)
     assert join == EntraJoin(None, TENANT)
     assert "another thumbprint" in errors[0]["message"]
 
@@ -101,7 +101,7 @@ def test_a_store_entry_that_is_none(blob: bytes) -> None:
     name = thumbprint(b"junk")
     joined(host, name, TenantId=TENANT)
     stored(host, name, blob)
-    join, errors, _ = seen(host)
+    join, errors, _unused = seen(host)
     assert join == EntraJoin(None, TENANT)
     assert len(errors) == 1
 
@@ -115,7 +115,7 @@ def test_a_subject_that_is_no_device(names: tuple[str, ...]) -> None:
 def test_a_join_not_named_by_a_thumbprint_leads_to_no_registry_path_of_its_own() -> None:
     host = workstation()
     joined(host, "odd", TenantId=TENANT)
-    join, errors, _ = seen(host)
+    join, errors, _unused = seen(host)
     assert join == EntraJoin(None, TENANT)
     assert "GetBinaryValue" not in host.log
     assert "thumbprint" in errors[0]["message"]
@@ -136,14 +136,14 @@ def test_two_joins_of_one_device_are_one() -> None:
     host = workstation()
     joined(host, "0" * 40, DeviceId=DEVICE)
     joined(host, "1" * 40, DeviceId=DEVICE, TenantId=TENANT)
-    join, errors, _ = seen(host)
+    join, errors, _unused = seen(host)
     assert (join, errors) == (EntraJoin(DEVICE, TENANT), [])
 
 
 def test_a_registry_that_refuses_is_not_an_absent_join() -> None:
     host = workstation()
     host.failures["EnumKey"] = 5
-    join, errors, _ = seen(host)
+    join, errors, _unused = seen(host)
     assert join is None
     assert [(error["read"], error["name"]) for error in errors] == [("CloudDomainJoin", "ERROR_ACCESS_DENIED")]
     host = workstation()
