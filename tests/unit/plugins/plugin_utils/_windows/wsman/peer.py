@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import spnego
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.wsman.answers import frozen
@@ -116,8 +117,8 @@ class Peer:
             wire.close()
 
     @staticmethod
-    def _read(reader: object, wire: socket.socket, number: int, state: dict[str, object]) -> Request | None:
-        line = reader.readline().decode("latin-1").strip()  # type: ignore[attr-defined]  # a BufferedReader
+    def _read(reader: Any, wire: socket.socket, number: int, state: dict[str, object]) -> Request | None:
+        line = reader.readline().decode("latin-1").strip()
         if not line:
             return None
         if not line.startswith("POST "):
@@ -125,10 +126,10 @@ class Peer:
             wire.sendall(reply(400))
             return None
         headers = {}
-        while field_line := reader.readline().decode("latin-1").strip():  # type: ignore[attr-defined]  # a BufferedReader
+        while field_line := reader.readline().decode("latin-1").strip():
             name, _, value = field_line.partition(":")
             headers[name.lower()] = value.strip()
-        body = reader.read(int(headers.get("content-length", "0")))  # type: ignore[attr-defined]  # a BufferedReader
+        body = reader.read(int(headers.get("content-length", "0")))
         return Request(number, line, headers, body, wire, state)
 
 
@@ -136,7 +137,7 @@ def ntlm_script(answer: Script, *, encrypted: bool) -> Script:
     """NTLM as WinRM speaks it: the connection is authenticated; over HTTP every message is sealed (MS-WSMV 2.2.9.1)."""
 
     def script(request: Request) -> bytes | None:
-        context = request.state.get("context")
+        context: Any = request.state.get("context")
         token = request.headers.get("authorization", "")
         if context is None or (token and not getattr(context, "complete", False)):
             scheme, _, data = token.partition(" ")
@@ -172,30 +173,27 @@ def ntlm_script(answer: Script, *, encrypted: bool) -> Script:
 SEALED = "application/HTTP-SPNEGO-session-encrypted"
 
 
-def unseal(context: object, request: Request) -> bytes:
+def unseal(context: Any, request: Request) -> bytes:
     """The plain text of a sealed request; fails the peer loudly if it came in clear."""
     if SEALED not in request.headers.get("content-type", ""):
         raise OSError("a message came in clear")
     part = request.body.split(b"--Encrypted Boundary\r\n")[2].removeprefix(b"\tContent-Type: application/octet-stream\r\n")
     part = part.removesuffix(b"--Encrypted Boundary--\r\n")
     (length,) = struct.unpack("<i", part[:4])
-    return context.unwrap_winrm(part[4 : 4 + length], part[4 + length :])  # type: ignore[attr-defined, no-any-return]  # spnego's context
+    plain: bytes = context.unwrap_winrm(part[4 : 4 + length], part[4 + length :])
+    return plain
 
 
-def seal(context: object, plain: bytes) -> bytes:
+def seal(context: Any, plain: bytes) -> bytes:
     """A sealed body."""
-    header, data, _ = context.wrap_winrm(plain)  # type: ignore[attr-defined]  # spnego's context
-    return (
-        (
-            f"--Encrypted Boundary\r\n\tContent-Type: {SEALED}\r\n"
-            f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(plain)}\r\n"
-            "--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n"
-        ).encode()
-        + struct.pack("<i", len(header))
-        + header
-        + data
-        + b"--Encrypted Boundary--\r\n"
+    wrapped = context.wrap_winrm(plain)
+    header, data = bytes(wrapped.header), bytes(wrapped.data)
+    head = (
+        f"--Encrypted Boundary\r\n\tContent-Type: {SEALED}\r\n"
+        f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(plain)}\r\n"
+        "--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n"
     )
+    return head.encode() + struct.pack("<i", len(header)) + header + data + b"--Encrypted Boundary--\r\n"
 
 
 def server_context(certificate: object, key: object, client_ca: object = None) -> ssl.SSLContext:

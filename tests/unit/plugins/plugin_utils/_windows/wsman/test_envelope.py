@@ -8,6 +8,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import O
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman import envelope
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.envelope import (
     EnvelopeWriter,
+    Value,
     escape,
     resource_uri,
     wql_literal,
@@ -77,7 +78,7 @@ def test_selectors_are_literal() -> None:
 
 
 def test_invoke_writes_every_kind_of_argument() -> None:
-    arguments = {
+    arguments: dict[str, Value] = {
         "Text": "a<b",
         "Number": 7,
         "Flag": True,

@@ -104,7 +104,7 @@ def test_kinit_that_hangs_or_is_missing(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
     for wrong in ({"kinit_cmd": "/nowhere/kinit"}, {"username": "-x"}, {"username": ""}, {"password": None}, {"kinit_args": "'open"}):
         with pytest.raises(OptionError):
-            kinit(replace(SETTINGS, **wrong), cache)  # type: ignore[arg-type]  # fields by name
+            kinit(replace(SETTINGS, **wrong), cache)
     cache.close()
     cache.close()
 

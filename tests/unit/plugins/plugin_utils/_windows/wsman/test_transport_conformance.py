@@ -234,7 +234,7 @@ def test_compressed_answers_are_refused(listen: Listen, connect: Open, certifica
 
 
 def test_early_close_is_told_and_the_next_request_connects_anew(listen: Listen, connect: Open, certificates: Any) -> None:
-    peer = listen(lambda request: None if len(peer.requests) == 2 else reply(200, ANSWER), certificates.contexts["good"])
+    peer: Peer = listen(lambda request: None if len(peer.requests) == 2 else reply(200, ANSWER), certificates.contexts["good"])
     transport = connect(peer)
     transport.send(b"<a/>")
     fails(transport, ConnectionLostError)
@@ -266,7 +266,7 @@ def test_a_connection_closed_while_idle_is_replaced_without_an_error(listen: Lis
 
 
 def test_slow_answers_end_at_the_read_timeout(listen: Listen, connect: Open, certificates: Any) -> None:
-    peer = listen(lambda request: time.sleep(3) or None, certificates.contexts["good"])
+    peer = listen(lambda request: time.sleep(3), certificates.contexts["good"])
     began = time.monotonic()
     error = fails(connect(peer, read_timeout=1.0), AnswerTimeoutError)
     assert 0.9 < time.monotonic() - began < 2.5
@@ -445,8 +445,8 @@ def test_a_proxy_of_the_environment_only_where_it_counts(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     peer = listen(basic, certificates.contexts["good"])
     assert isinstance(open_transport(replace(settings, port=peer.port)), PywinrmTransport)
-    for changes in ({"adapter": "auto"}, {"adapter": "pywinrm"}, {"adapter": "lean"}):
-        direct = open_transport(replace(settings, port=peer.port, environment_proxy=False, **changes))
+    for adapter in ("auto", "pywinrm", "lean"):
+        direct = open_transport(replace(settings, port=peer.port, environment_proxy=False, adapter=adapter))
         assert direct.send(b"<a/>") == ANSWER
         direct.close()
     fails(open_transport(replace(settings, port=peer.port)), UnreachableError)
@@ -456,6 +456,7 @@ def test_a_proxy_of_the_environment_only_where_it_counts(
 
 
 def test_which_adapter_is_taken(settings: ConnectionSettings, certificates: Any) -> None:
+    changes: dict[str, Any]
     for changes, kind in (
         ({}, LeanTransport),
         ({"transport": ("certificate",), "cert_pem": certificates.client, "cert_key_pem": certificates.client_key}, LeanTransport),
@@ -467,7 +468,8 @@ def test_which_adapter_is_taken(settings: ConnectionSettings, certificates: Any)
         ({"proxy": "http://proxy:3128"}, PywinrmTransport),
         ({"message_encryption": "always"}, PywinrmTransport),
     ):
-        assert isinstance(open_transport(replace(settings, **changes)), kind)  # type: ignore[arg-type]  # fields by name
+        assert isinstance(open_transport(replace(settings, **changes)), kind)
+    wrong: dict[str, Any]
     for wrong in (
         {"adapter": "lean", "transport": ("ntlm",)},
         {"adapter": "lean", "scheme": "http"},
@@ -478,7 +480,7 @@ def test_which_adapter_is_taken(settings: ConnectionSettings, certificates: Any)
         {"path": "/wsman\r\nX: y"},
     ):
         with pytest.raises(OptionError):
-            open_transport(replace(settings, **wrong))  # type: ignore[arg-type]  # fields by name
+            open_transport(replace(settings, **wrong))
 
 
 def test_several_authentications_are_tried_in_order(listen: Listen, settings: ConnectionSettings, certificates: Any) -> None:
