@@ -29,12 +29,9 @@ class Store(Protocol):
 
     def read(self) -> StoreReading:
         """Every owner and every entry's metadata, and how far the search reached. A store that is down is a state, not an exception."""
-        ...
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Names of entries that this account may not read, below these owners; entries that :meth:`read` brought are left out."""
-        ...
 
     def close(self) -> None:
         """Let the connection go; may be called twice."""
-        ...

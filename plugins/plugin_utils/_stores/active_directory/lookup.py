@@ -173,7 +173,7 @@ class DirectoryLookup:
     def _can_read_any(self) -> bool:
         """Whether the account can read any recovery object of the domain at all: asked for one, and no further."""
         query = Query(base=self._reader.connect().naming_context, filter=filters.ENTRIES, attributes=NAMES_ONLY, page_size=1)
-        return any(True for _ in self._reader.conversation.search(query, Outcome()))
+        return any(True for _found in self._reader.conversation.search(query, Outcome()))
 
 
 def _has(entry: Entry, digits: str) -> bool:

@@ -164,7 +164,7 @@ def read_done(envelope: Envelope) -> Done:
     if not 1 <= stop - start <= 4:
         raise _bad("a result code is out of its range")
     code = int.from_bytes(data[start:stop], "big", signed=True)
-    _, stop = _expect(data, stop, end, _OCTETS)
+    stop = _expect(data, stop, end, _OCTETS)[1]
     start, stop = _expect(data, stop, end, _OCTETS)
     return Done(code, _text(data[start:stop][:1000]).rstrip("\0"), _cookie(envelope))
 
@@ -180,7 +180,7 @@ def _cookie(envelope: Envelope) -> bytes | None:
             tag, first, last = _element(data, last, position)
             if tag == _OCTETS:
                 inner, inner_end = _expect(data, first, last, _SEQUENCE)
-                _, inner = _expect(data, inner, inner_end, _INTEGER)
+                inner = _expect(data, inner, inner_end, _INTEGER)[1]
                 first, last = _expect(data, inner, inner_end, _OCTETS)
                 return data[first:last]
         raise _bad("a paged results control has no value")

@@ -79,15 +79,12 @@ class Socket(Protocol):
 
     def sendall(self, data: bytes, /) -> None:
         """Send all of it."""
-        ...
 
     def recv(self, size: int, /) -> bytes:
         """Receive up to ``size`` bytes, none at the end."""
-        ...
 
     def settimeout(self, seconds: float | None, /) -> None:
         """Bound each receipt."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
