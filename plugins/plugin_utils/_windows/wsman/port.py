@@ -34,5 +34,11 @@ class ConnectionLostError(UnreachableError):
     """The connection ended before an answer; whether the request was carried out is not known."""
 
 
+class TruncatedAnswerError(ConnectionLostError):
+    """The connection ended in the middle of an answer: a conversation took place, and it broke."""
+
+    reason = "protocol"
+
+
 class AnswerTimeoutError(UnreachableError):
     """A request was sent and no complete answer came in time; whether it was carried out is not known."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ...._errors import AuthenticationError, AuthorizationError, KeywardError, LimitError, ProtocolError, UnreachableError
 from ..faults import is_local_account
-from ..port import MAX_ENVELOPE, AnswerTimeoutError, ConnectionLostError
+from ..port import MAX_ENVELOPE, AnswerTimeoutError, ConnectionLostError, TruncatedAnswerError
 from ..settings import ConnectionSettings
 from .tls import tls_error
 
@@ -107,9 +107,14 @@ def too_long(settings: ConnectionSettings) -> LimitError:
     return LimitError(TALK, target=settings.endpoint, meaning=f"the answer is longer than {MAX_ENVELOPE} bytes")
 
 
-def cut_short(settings: ConnectionSettings) -> ConnectionLostError:
+def cut_short(settings: ConnectionSettings) -> TruncatedAnswerError:
     """The connection ended in the middle of an answer."""
-    return ConnectionLostError(TALK, target=settings.endpoint, meaning="the connection ended in the middle of the answer")
+    return TruncatedAnswerError(
+        TALK,
+        target=settings.endpoint,
+        meaning="the connection ended in the middle of the answer",
+        remedy="Check for a proxy or firewall that cuts answers, and the WinRM service on the host.",
+    )
 
 
 def no_http(settings: ConnectionSettings) -> ProtocolError:
