@@ -5,7 +5,7 @@ ROOT := $(CURDIR)
 BIN := $(ROOT)/.venv/bin
 LAB := ansible_collections.keyward.bitlocker.tests.lab
 
-LAB_HOSTS ?= 60
+LAB_HOSTS ?= 100
 LAB_SEED ?= 1
 LAB_COPIES ?= 1
 LAB_PROOF ?= none
@@ -114,7 +114,7 @@ integration: .venv/.dev tree
 	@python -m pytest -q tests/integration
 
 test-matrix: .venv/.dev tree ## unit tests and a playbook run on other Pythons and ansible-core versions
-	@sh tests/tools/matrix.sh
+	@python tests/matrix.py
 
 soak: .venv/.dev tree ## long runs: deep property tests, fuzzing
 	@sh tests/tools/soak.sh
