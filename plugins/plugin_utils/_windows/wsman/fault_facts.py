@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from .xml_reader import Element
 
 _TEXT_LIMIT: Final = 300
 _CODE_LIMIT: Final = 16
+_EVIDENCE_LIMIT: Final = 4000
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 _HEXADECIMAL: Final = re.compile(r"0x([0-9a-fA-F]{8})(?![0-9a-fA-F])")
 _RECOVERY_PASSWORD: Final = re.compile(r"(?:[0-9]{6}[\s-]?){7}[0-9]{6}", re.ASCII)
@@ -38,6 +39,8 @@ class FaultFacts:
     provider_text: str = ""
     machine: str = ""
     object_path: bool = False
+    #: all text of the detail and the reason, bounded but as sent: for looking, not for showing
+    evidence: str = field(default="", repr=False)
 
     @property
     def all_codes(self) -> frozenset[int]:
@@ -57,7 +60,6 @@ def read_facts(fault: Element) -> FaultFacts:
     wmi_error = _first(detail, "MSFT_WmiError")
     reason = fault.find("Reason", "Text") or fault.child("faultstring")
     reason_text = clean(reason.whole_text()) if reason is not None else ""
-    texts = [clean(element.whole_text()) for element in (provider, wmi_error and wmi_error.child("Message")) if element]
     return FaultFacts(
         number=number,
         subcode=_subcode(fault),
@@ -67,8 +69,9 @@ def read_facts(fault: Element) -> FaultFacts:
         cim_status=_number(_text(wmi_error.child("CIMStatusCode"))) if wmi_error is not None else None,
         reason_text=reason_text,
         provider=clean((provider.attribute("provider") or "") if provider is not None else ""),
-        provider_text=next((text for text in texts if text), "") or ("" if reason_text else _message(detail)),
+        provider_text=_provider_text(provider, wmi_error) or ("" if reason_text else _message(detail)),
         machine=clean((_first(detail, "WSManFault") or fault).attribute("Machine") or ""),
+        evidence=" ".join(part.whole_text() for part in (reason, detail) if part is not None)[:_EVIDENCE_LIMIT],
         object_path=_OBJECT_PATH.search(_text(_first(detail, "ParameterInfo"))) is not None,
     )
 
@@ -91,6 +94,16 @@ def _first(element: Element | None, local: str) -> Element | None:
 
 def _text(element: Element | None) -> str:
     return element.text.strip()[:1000] if element is not None else ""
+
+
+def _provider_text(provider: Element | None, wmi_error: Element | None) -> str:
+    """What a provider says: the message of its own fault, else its own text, else WMI's description; or the message of an MSFT_WmiError."""
+    if provider is not None:
+        for said in (provider.find("WSManFault", "Message"), provider, _first(provider, "Description")):
+            if said is not None and (text := clean(said.text)):
+                return text
+    message = wmi_error.child("Message") if wmi_error is not None else None
+    return clean(message.text) if message is not None else ""
 
 
 def _message(detail: Element | None) -> str:

@@ -10,6 +10,7 @@ number can be relied on, on new ones only the subcode; any part may be missing. 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
 
@@ -32,6 +33,7 @@ _ACCESS_DENIED: Final = frozenset(
         codes.WBEM_E_ACCESS_DENIED,
     }
 )
+_DEFAULT_NAMESPACE: Final = "root/cimv2"
 _WMI_DENIED: Final = _ACCESS_DENIED - {0x80070005}
 _NO_METHOD: Final = frozenset({codes.WSMAN_INVALID_ACTION, codes.WSMAN_ACTION_NOT_SUPPORTED, 0x8004102E, 0x80041055, 0x80041056})
 #: DSP0004 annex: CIM status codes as MSFT_WmiError carries them
@@ -45,6 +47,14 @@ class Denial(StrEnum):
     UAC_FILTERED = "uac_filtered"
     WMI_NAMESPACE = "wmi_namespace"
     ROOT_SDDL = "root_sddl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the conversation showed before a fault: the namespace that was asked, and whether another one had answered this account."""
+
+    namespace: str = ""
+    elsewhere: bool = False
 
 
 class FaultError(ProtocolError):
@@ -126,7 +136,7 @@ class FaultError(ProtocolError):
         return self.subcode in ("QuotaLimit", "Concurrency") or bool(self.facts.all_codes & busy)
 
     def _says(self, pattern: re.Pattern[str]) -> bool:
-        return bool(pattern.search(self.facts.reason_text) or pattern.search(self.facts.provider_text))
+        return pattern.search(self.facts.evidence) is not None
 
 
 class AccessDeniedError(AuthorizationError, FaultError):
@@ -134,16 +144,16 @@ class AccessDeniedError(AuthorizationError, FaultError):
 
     reason: ClassVar[str] = AuthorizationError.reason
 
-    def __init__(self, attempted: str, facts: FaultFacts, *, target: str = "", username: str = "") -> None:
-        self.cause = _cause(facts, username)
+    def __init__(self, attempted: str, facts: FaultFacts, *, target: str = "", username: str = "", seen: Seen | None = None) -> None:
+        self.cause = _cause(facts, username, seen or Seen())
         meaning, remedy = _DENIALS[self.cause]
         FaultError.__init__(self, attempted, facts, target=target, meaning=meaning, remedy=remedy)
 
 
 _DENIALS: Final[dict[Denial, tuple[str, str]]] = {
     Denial.NOT_ADMINISTRATOR: (
-        "the account may log on but is not an administrator of the host",
-        "Add the account to the host's Administrators group (or grant it Remote Management Users and the WMI namespace).",
+        "the account may use WinRM but is not an administrator of the host, and WMI serves nobody else by default",
+        "Add the account to the host's Administrators group, or grant it Remote Enable on the WMI namespaces.",
     ),
     Denial.UAC_FILTERED: (
         "the local account's administrator rights are filtered by UAC in remote sessions, or it is not an administrator",
@@ -156,31 +166,31 @@ _DENIALS: Final[dict[Denial, tuple[str, str]]] = {
     ),
     Denial.ROOT_SDDL: (
         "the WinRM service itself denies the account access",
-        "Allow the account in the service's RootSDDL (winrm configSDDL default), or add it to Administrators or Remote Management Users.",
+        "Add the account to Administrators or Remote Management Users, or allow it in the service's RootSDDL (winrm configSDDL default).",
     ),
 }
 
 
-def explain_access_denied(fault: FaultError, username: str) -> AccessDeniedError:
+def explain_access_denied(fault: FaultError, username: str, seen: Seen | None = None) -> AccessDeniedError:
     """The error with the fitting remedy for a fault that denies access.
 
     What tells the four cases apart on the wire (the reference marks their exact forms as unconfirmed, so this is our decision):
 
-    * a plain local account (no domain, ``.`` or the host's own name before the backslash) other than Administrator: UAC takes its
-      rights away in remote sessions, whatever the code;
-    * a code of WMI (0x80338104 to 106, 0x80041003), or a denial out of the WMI plug-in: the namespace's security;
-    * 0x80070005, the service's internal error without a word from WMI: the service's RootSDDL (which Windows otherwise answers with
-      HTTP 401, where nothing but an ``AuthenticationError`` can be said);
-    * the rest, ``w:AccessDenied`` with code 5: not an administrator.
+    * a denial by WMI (0x80338104 to 106, 0x80041003, or out of the WMI plug-in) means that the service let the account in. If another
+      namespace answers it, or the denied one is a special one, the namespace's security is the cause; if ``root/cimv2`` is denied, the
+      account is not an administrator (only administrators have Remote Enable there by default);
+    * a denial by the service (code 5 or 0x80070005 without a word from WMI): a local account other than Administrator is filtered by
+      UAC, whose filtered token the service's RootSDDL no longer admits; any other account is missing in RootSDDL itself. Windows may
+      answer both with HTTP 401 instead, where nothing but an ``AuthenticationError`` with these causes named can be said.
     """
-    return AccessDeniedError(fault.attempted, fault.facts, target=fault.target, username=username)
+    return AccessDeniedError(fault.attempted, fault.facts, target=fault.target, username=username, seen=seen)
 
 
-def read_fault(fault: Element, *, attempted: str, target: str = "", username: str = "") -> FaultError:
+def read_fault(fault: Element, *, attempted: str, target: str = "", username: str = "", seen: Seen | None = None) -> FaultError:
     """The error for a SOAP Fault element; an :class:`AccessDeniedError` where it denies access. Never raises."""
     facts = read_facts(fault)
     if _denied(facts):
-        return AccessDeniedError(attempted, facts, target=target, username=username)
+        return AccessDeniedError(attempted, facts, target=target, username=username, seen=seen)
     return FaultError(attempted, facts, target=target, remedy=_remedy(facts))
 
 
@@ -200,15 +210,12 @@ def _denied(facts: FaultFacts) -> bool:
     return bool(facts.all_codes & _ACCESS_DENIED)
 
 
-def _cause(facts: FaultFacts, username: str) -> Denial:
-    account = username.rpartition("\\")[2].lower()
-    if is_local_account(username, facts.machine) and account != "administrator":
-        return Denial.UAC_FILTERED
-    if facts.all_codes & _WMI_DENIED or facts.provider or facts.cim_status == _CIM_ACCESS_DENIED:
-        return Denial.WMI_NAMESPACE
-    if 0x80070005 in facts.all_codes and facts.subcode != "AccessDenied":
-        return Denial.ROOT_SDDL
-    return Denial.NOT_ADMINISTRATOR
+def _cause(facts: FaultFacts, username: str, seen: Seen) -> Denial:
+    if facts.all_codes & _WMI_DENIED or facts.provider or facts.cim_status == _CIM_ACCESS_DENIED or seen.elsewhere:
+        everywhere = seen.namespace.lower() == _DEFAULT_NAMESPACE and not seen.elsewhere
+        return Denial.NOT_ADMINISTRATOR if everywhere else Denial.WMI_NAMESPACE
+    built_in = username.rpartition("\\")[2].lower() == "administrator"
+    return Denial.UAC_FILTERED if is_local_account(username, facts.machine) and not built_in else Denial.ROOT_SDDL
 
 
 def _telling_code(facts: FaultFacts) -> int | None:

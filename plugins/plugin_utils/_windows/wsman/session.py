@@ -14,8 +14,8 @@ from typing import Final
 from ..._errors import KeywardError, LimitError, ProtocolError, UnreachableError
 from . import answer as answers
 from .answer import Answer, Page
-from .envelope import ENUMERATE, GET, PULL, RELEASE, EnvelopeWriter, Value, resource_uri
-from .faults import FaultError, read_fault
+from .envelope import ENUMERATE, GET, PULL, RELEASE, WMI, EnvelopeWriter, Value, resource_uri
+from .faults import FaultError, Seen, read_fault
 from .instance import Instance
 from .port import AnswerTimeoutError, ConnectionLostError, Transport
 
@@ -78,6 +78,8 @@ class Session:
         self._clock = clock
         self._new_id = new_id
         self._timeout_retries = 1
+        #: namespaces that answered, which tells why another one is denied
+        self._answering: set[str] = set()
         #: exchanges sent so far, repeated ones too
         self.requests = 0
 
@@ -109,7 +111,7 @@ class Session:
         uri = resource_uri(namespace, class_name)
         attempted = f"read {class_name}"
         answer = self._exchange(
-            lambda message_id: self._writer.get(uri, message_id, selectors), GET, f"{GET}Response", attempted, repeatable=True
+            uri, lambda message_id: self._writer.get(uri, message_id, selectors), f"{GET}Response", attempted, repeatable=True
         )
         return answers.instance(answer, attempted=attempted, target=self._target)
 
@@ -130,8 +132,8 @@ class Session:
         uri = resource_uri(namespace, class_name)
         action = f"{uri}/{method}"
         answer = self._exchange(
+            uri,
             lambda message_id: self._writer.invoke(uri, message_id, method, selectors, arguments),
-            action,
             f"{action}Response",
             f"call {class_name}.{method}",
             repeatable=repeatable,
@@ -174,8 +176,8 @@ class Session:
 
     def _first_page(self, uri: str, attempted: str, wql: str | None) -> Page:
         answer = self._exchange(
+            uri,
             lambda message_id: self._writer.enumerate(uri, message_id, wql=wql),
-            ENUMERATE,
             f"{ENUMERATE}Response",
             attempted,
             repeatable=True,
@@ -184,7 +186,7 @@ class Session:
 
     def _next_page(self, uri: str, attempted: str, context: str) -> Page:
         answer = self._exchange(
-            lambda message_id: self._writer.pull(uri, message_id, context), PULL, f"{PULL}Response", attempted, repeatable=False
+            uri, lambda message_id: self._writer.pull(uri, message_id, context), f"{PULL}Response", attempted, repeatable=False
         )
         return answers.page(answer, attempted=attempted, target=self._target)
 
@@ -192,17 +194,17 @@ class Session:
         # the enumeration is over for us whatever comes back, and an error here must not hide the one that led here
         with suppress(KeywardError):
             self._exchange(
+                uri,
                 lambda message_id: self._writer.release(uri, message_id, context),
-                RELEASE,
                 f"{RELEASE}Response",
                 "end an enumeration",
                 repeatable=False,
             )
 
-    def _exchange(self, write: Callable[[str], bytes], action: str, expected: str, attempted: str, *, repeatable: bool) -> Answer:
-        """One request and its answer, with the one repetition that is allowed."""
+    def _exchange(self, uri: str, write: Callable[[str], bytes], expected: str, attempted: str, *, repeatable: bool) -> Answer:
+        """One request to a resource and its answer, with the one repetition that is allowed."""
         try:
-            return self._once(write, expected, attempted)
+            return self._once(uri, write, expected, attempted)
         except ConnectionLostError:
             if not repeatable:
                 raise
@@ -214,9 +216,10 @@ class Session:
             if not repeatable or not fault.is_throttled:
                 raise
             self._sleep(self._retry_delay)
-        return self._once(write, expected, attempted)
+        return self._once(uri, write, expected, attempted)
 
-    def _once(self, write: Callable[[str], bytes], expected: str, attempted: str) -> Answer:
+    def _once(self, uri: str, write: Callable[[str], bytes], expected: str, attempted: str) -> Answer:
+        namespace = uri[len(WMI) + 1 :].rpartition("/")[0].lower()
         message_id = self._new_id()
         envelope = write(message_id)
         self.requests += 1
@@ -225,10 +228,12 @@ class Session:
             raise self._broken(attempted, "the answer belongs to another request")
         fault = answer.fault
         if fault is not None:
-            raise read_fault(fault, attempted=attempted, target=self._target, username=self._username)
+            seen = Seen(namespace=namespace, elsewhere=bool(self._answering - {namespace}))
+            raise read_fault(fault, attempted=attempted, target=self._target, username=self._username, seen=seen)
         # the case of a URI's namespace is the request's own or the host's
         if answer.action.lower() != expected.lower():
             raise self._broken(attempted, "the answer has the action of another operation")
+        self._answering.add(namespace)
         return answer
 
     def _broken(self, attempted: str, meaning: str) -> ProtocolError:

@@ -28,7 +28,7 @@ def socket_error(error: BaseException, settings: ConnectionSettings, *, connecte
     attempted = TALK if connected else CONNECT
     for cause in chain(error):
         if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError) and connected:
-            return _lost(target)
+            return lost(target)
         if isinstance(cause, ssl.SSLError):
             return tls_error(cause, attempted=attempted, target=target)
         if isinstance(cause, socket.gaierror | UnicodeError):
@@ -48,7 +48,7 @@ def socket_error(error: BaseException, settings: ConnectionSettings, *, connecte
                 remedy="Check that a WinRM listener runs at this port (winrm quickconfig) and that the firewall lets it through.",
             )
         if isinstance(cause, ConnectionError):
-            return _lost(target) if connected else tls_error(cause, attempted=attempted, target=target)
+            return lost(target) if connected else tls_error(cause, attempted=attempted, target=target)
         if isinstance(cause, http.client.IncompleteRead):
             return cut_short(settings)
         if isinstance(cause, http.client.HTTPException):
@@ -62,7 +62,7 @@ def socket_error(error: BaseException, settings: ConnectionSettings, *, connecte
                 remedy="Check the address, the route and the firewall.",
             )
     if connected:
-        return _lost(target)
+        return lost(target)
     return UnreachableError(attempted, target=target, meaning="no connection came about", remedy="Check the address and the port.")
 
 
@@ -98,7 +98,8 @@ def _late(settings: ConnectionSettings) -> AnswerTimeoutError:
     )
 
 
-def _lost(target: str) -> ConnectionLostError:
+def lost(target: str) -> ConnectionLostError:
+    """The connection ended before an answer came."""
     return ConnectionLostError(TALK, target=target, meaning="the connection ended before an answer came")
 
 

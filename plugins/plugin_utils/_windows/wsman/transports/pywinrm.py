@@ -235,7 +235,7 @@ class _Transport(WinrmTransport):
             return
         if self.encryption is not None and self._wire is not None and connected is not self._wire:
             # what was sealed for the old connection cannot be opened on a new one, so nothing was carried out
-            raise problems.cut_short(self._keyward)
+            raise problems.lost(self.endpoint)
         self._wire = connected
         if self._context is not None and self._context.verify_mode == ssl.CERT_REQUIRED and isinstance(connected, ssl.SSLSocket):
             self.certified = self.certified or certified_names(connected.getpeercert(), self._keyward.host)

@@ -12,11 +12,12 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.f
     AccessDeniedError,
     Denial,
     FaultError,
+    Seen,
     explain_access_denied,
     is_local_account,
     read_fault,
 )
-from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.wsman.answers import frozen, names, tree
+from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.wsman.answers import NAMESPACE, frozen, names, tree
 
 PREDICATES = (
     "is_access_denied",
@@ -90,6 +91,8 @@ def test_what_the_provider_says_is_kept() -> None:
     error = fault("fault_filter_v2")
     assert "Win32_Nothing does not exist" in error.provider_text
     assert "Win32_Nothing does not exist" in str(error)
+    assert "ExecQuery" not in str(error)
+    assert fault("fault_namespace_wmi_error").provider_text == "Invalid namespace"
     assert error.facts.provider == "WMI Provider"
     assert error.facts.machine == "pc01.lab.example"
     assert error.facts.sender is True
@@ -103,36 +106,40 @@ def test_what_the_provider_says_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "username", "cause"),
+    ("name", "username", "seen", "cause"),
     [
-        ("fault_access_denied", "LAB\\admin", Denial.NOT_ADMINISTRATOR),
-        ("fault_access_denied", "admin@lab.example", Denial.NOT_ADMINISTRATOR),
-        ("fault_subcode_only", "LAB\\admin", Denial.NOT_ADMINISTRATOR),
-        ("fault_access_denied", "Administrator", Denial.NOT_ADMINISTRATOR),
-        ("fault_access_denied", "PC01\\Administrator", Denial.NOT_ADMINISTRATOR),
-        ("fault_access_denied", "helpdesk", Denial.UAC_FILTERED),
-        ("fault_access_denied", ".\\helpdesk", Denial.UAC_FILTERED),
-        ("fault_access_denied", "pc01\\helpdesk", Denial.UAC_FILTERED),
-        ("fault_access_denied_wmi", "helpdesk", Denial.UAC_FILTERED),
-        ("fault_access_denied_wmi", "LAB\\reader", Denial.WMI_NAMESPACE),
-        ("fault_access_denied_internal", "LAB\\reader", Denial.ROOT_SDDL),
-        ("fault_negative_code", "", Denial.ROOT_SDDL),
+        # denied by the service
+        ("fault_access_denied", "helpdesk", Seen(namespace="root/cimv2"), Denial.UAC_FILTERED),
+        ("fault_access_denied", ".\\helpdesk", Seen(), Denial.UAC_FILTERED),
+        ("fault_access_denied", "pc01\\helpdesk", Seen(), Denial.UAC_FILTERED),
+        ("fault_german", "helpdesk", Seen(), Denial.UAC_FILTERED),
+        ("fault_access_denied", "LAB\\admin", Seen(namespace="root/cimv2"), Denial.ROOT_SDDL),
+        ("fault_access_denied", "admin@lab.example", Seen(), Denial.ROOT_SDDL),
+        ("fault_access_denied", "Administrator", Seen(), Denial.ROOT_SDDL),
+        ("fault_access_denied", "PC01\\Administrator", Seen(), Denial.ROOT_SDDL),
+        ("fault_subcode_only", "LAB\\admin", Seen(), Denial.ROOT_SDDL),
+        ("fault_access_denied_internal", "LAB\\reader", Seen(), Denial.ROOT_SDDL),
+        ("fault_negative_code", "", Seen(), Denial.ROOT_SDDL),
+        # denied by WMI
+        ("fault_access_denied_wmi", "LAB\\reader", Seen(namespace="ROOT/cimv2"), Denial.NOT_ADMINISTRATOR),
+        ("fault_access_denied_wmi", "helpdesk", Seen(namespace="root/cimv2"), Denial.NOT_ADMINISTRATOR),
+        ("fault_access_denied_wmi", "LAB\\reader", Seen(namespace=NAMESPACE), Denial.WMI_NAMESPACE),
+        ("fault_access_denied_wmi", "LAB\\reader", Seen(namespace=NAMESPACE, elsewhere=True), Denial.WMI_NAMESPACE),
+        ("fault_access_denied_wmi", "LAB\\reader", Seen(namespace="root/cimv2", elsewhere=True), Denial.WMI_NAMESPACE),
+        ("fault_access_denied", "LAB\\reader", Seen(namespace=NAMESPACE, elsewhere=True), Denial.WMI_NAMESPACE),
     ],
 )
-def test_denials_have_their_own_remedies(name: str, username: str, cause: Denial) -> None:
-    error = fault(name, username)
+def test_denials_have_their_own_remedies(name: str, username: str, seen: Seen, cause: Denial) -> None:
+    error = explain_access_denied(fault(name), username, seen)
     assert isinstance(error, AccessDeniedError)
     assert error.cause == cause
-    again = explain_access_denied(fault(name), username)
-    assert again.cause == cause
-    assert str(again) == str(error)
     words = {
         Denial.NOT_ADMINISTRATOR: "Administrators group",
         Denial.UAC_FILTERED: "LocalAccountTokenFilterPolicy",
-        Denial.WMI_NAMESPACE: "Remote Enable",
+        Denial.WMI_NAMESPACE: "wmimgmt.msc",
         Denial.ROOT_SDDL: "RootSDDL",
     }
-    assert words[cause] in error.remedy
+    assert [other for other, word in words.items() if word in error.remedy] == [cause]
 
 
 def test_local_accounts() -> None:

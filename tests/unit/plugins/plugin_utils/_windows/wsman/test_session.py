@@ -245,6 +245,18 @@ def test_a_fault_is_typed_even_under_status_200_and_names_the_account() -> None:
     assert caught.value.target == "https://pc01:5986/wsman"
 
 
+def test_what_was_readable_before_tells_why_another_namespace_is_denied() -> None:
+    client, _ = session("fault_access_denied_wmi", "get_whole", "fault_access_denied_wmi", "fault_access_denied")
+    with pytest.raises(AccessDeniedError) as caught:
+        get(client)
+    assert caught.value.cause == "not_administrator"
+    get(client)
+    for _ in range(2):
+        with pytest.raises(AccessDeniedError) as caught:
+            once_only(client)
+        assert caught.value.cause == "wmi_namespace"
+
+
 def test_get_wants_exactly_one_instance() -> None:
     body = frozen("get_whole")
     client, _ = session(body.replace(b"</s:Body>", b"<b/></s:Body>"))
