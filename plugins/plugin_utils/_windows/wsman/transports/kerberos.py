@@ -116,7 +116,8 @@ def _command(settings: ConnectionSettings) -> list[str]:
 
 
 def _environment(settings: ConnectionSettings, cache: TicketCache) -> dict[str, str]:
-    passed_on = {name: os.environ[name] for name in settings.kinit_env_vars if name in os.environ}
+    # KRB5_CONFIG in any case: the Kerberos library of this process reads it too, and both must mean the same realm
+    passed_on = {name: os.environ[name] for name in ("KRB5_CONFIG", *settings.kinit_env_vars) if name in os.environ}
     # the language of C, because the reasons are read from its words
     return {**passed_on, "PATH": os.environ.get("PATH", os.defpath), "KRB5CCNAME": cache.name, "LC_ALL": "C"}
 

@@ -43,12 +43,13 @@ def program(folder: Path, body: str) -> str:
 def test_the_password_goes_by_standard_input_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRB5_CONFIG", "/lab/krb5.conf")
     monkeypatch.setenv("OTHER", "x")
+    monkeypatch.setenv("ASKED", "y")
     command = program(
         tmp_path, f'echo "$@" > {tmp_path}/argv; env > {tmp_path}/env; cat > {tmp_path}/stdin; echo ticket > "${{KRB5CCNAME#FILE:}}"'
     )
     cache = TicketCache()
     try:
-        kinit(replace(SETTINGS, kinit_cmd=command, kinit_args="-l '1 h'", kinit_env_vars=("KRB5_CONFIG",)), cache)
+        kinit(replace(SETTINGS, kinit_cmd=command, kinit_args="-l '1 h'", kinit_env_vars=("ASKED",)), cache)
         assert Path(cache.path).read_text() == "ticket\n"
         assert os.stat(cache.path).st_mode & 0o077 == 0
     finally:
@@ -59,6 +60,7 @@ def test_the_password_goes_by_standard_input_only(tmp_path: Path, monkeypatch: p
     environment = (tmp_path / "env").read_text()
     assert PASSWORD not in environment
     assert "KRB5_CONFIG=/lab/krb5.conf" in environment
+    assert "ASKED=y" in environment
     assert "OTHER=" not in environment
 
 

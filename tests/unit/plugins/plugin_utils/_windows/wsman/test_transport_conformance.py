@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import gzip
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -494,3 +496,21 @@ def test_several_authentications_are_tried_in_order(listen: Listen, settings: Co
     transport.close()
     refusing = listen(lambda request: reply(401, b"", "WWW-Authenticate: Digest"), certificates.contexts["good"])
     fails(open_transport(replace(settings, port=refusing.port, transport=("ntlm", "basic"))), AuthenticationError)
+
+
+def test_the_lean_adapter_leaves_heavy_libraries_out(listen: Listen, certificates: Any) -> None:
+    peer = listen(basic, certificates.contexts["good"])
+    program = f"""
+import os, sys
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+_AnsibleCollectionFinder(paths=[os.environ["ANSIBLE_COLLECTIONS_PATH"]])._install()
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.settings import ConnectionSettings
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.transports import open_transport
+transport = open_transport(ConnectionSettings(
+    host="127.0.0.1", port={peer.port}, username="helpdesk", password=Secret("not-A-real-1"), ca_trust_path={certificates.ca!r}))
+assert transport.send(b"<a/>")
+print(sorted({{"requests", "urllib3", "winrm", "spnego", "xmltodict"}} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
