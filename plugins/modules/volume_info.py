@@ -58,19 +58,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Observe the volumes of every Windows host
-  hosts: windows
-  gather_facts: false
-  tasks:
-    - name: Ask what the escrow report needs
-      keyward.bitlocker.volume_info:
-      register: keyward_observation
-      ignore_unreachable: true
+# In a play over the Windows hosts, with gather_facts: false
+- name: Ask what the escrow report needs
+  keyward.bitlocker.volume_info:
+  register: keyward_observation
+  ignore_unreachable: true
 
-    - name: Show the volumes and their protectors
-      ansible.builtin.debug:
-        msg: "{{ keyward_observation.observation.volumes }}"
-      when: keyward_observation is success
+- name: Show the volumes and their protectors
+  ansible.builtin.debug:
+    msg: "{{ keyward_observation.observation.volumes }}"
+  when: keyward_observation is success
 
 - name: Ask also for Windows' own record of backups, and for group policy
   keyward.bitlocker.volume_info:
