@@ -29,7 +29,7 @@ options:
     description:
       - Observations from elsewhere (a file, a fact cache, an earlier run), by inventory name, each as
         RV(keyward.bitlocker.volume_info#module:observation).
-      - For a host with several observations the newest successful one counts.
+      - For a host with several observations the newest successful one that O(max_observation_age) allows counts.
     type: dict
     default: {}
   observation_variable:
@@ -37,7 +37,7 @@ options:
     type: str
     default: keyward_observation
   ad:
-    description: How to reach Active Directory. Leave it out for an estate without.
+    description: How to reach Active Directory. It is the only store of this version, so it is needed.
     type: dict
   stores:
     description:
@@ -51,7 +51,9 @@ options:
     type: int
     default: 1
   proof:
-    description: Whether a matching key ID is enough (V(none)) or the escrowed password must have opened the live key package (V(live)).
+    description:
+      - Whether a matching key ID is enough (V(none)) or the escrowed password must have opened the live key package (V(live)).
+      - This version makes no proofs, so with V(live) nothing passes.
     type: str
     choices: [none, live]
     default: none
