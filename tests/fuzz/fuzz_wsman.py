@@ -73,7 +73,9 @@ def read_answer(data: bytes) -> None:
 def one_input(data: bytes) -> None:
     """One input of the fuzzer: as an answer, as a script of answers, as a ticket cache."""
     service_principals(data)
-    session = Session(Host(data.split(b"\x00\xff") or [b""]), sleep=lambda _: None, new_id=lambda: MESSAGE_ID, limits=Limits(pages=40))
+    session = Session(
+        Host(data.split(b"\x00\xff") or [b""]), sleep=lambda _unused: None, new_id=lambda: MESSAGE_ID, limits=Limits(pages=40)
+    )
     for attempt in (
         lambda: read_answer(data),
         lambda: list(session.enumerate("root/cimv2", "Win32_Volume")),

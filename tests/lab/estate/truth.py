@@ -133,7 +133,7 @@ def _list_volumes(identities: list[Identity], directory: Directory) -> list[_Lis
                 listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners))
             else:
                 shared[key].append((identity, volume))
-    for (cluster, _unused, _unused), holders in shared.items():
+    for (cluster, _volume, _keys), holders in shared.items():
         first, volume = holders[0]
         owners = frozenset().union(*(identity.owners for identity, _unused in holders))
         if len(holders) > 1:

@@ -198,7 +198,7 @@ def is_local_account(username: str, machine: str = "") -> bool:
     """Whether a user name means an account of the host itself: bare, or qualified by ``.`` or by the host's own name."""
     if not username or "@" in username:
         return False
-    domain, backslash, _ = username.partition("\\")
+    domain, backslash, _unused = username.partition("\\")
     if not backslash:
         return True
     return domain == "." or (bool(machine) and domain.lower() == machine.partition(".")[0].lower())

@@ -46,7 +46,7 @@ class Session:
     ``ProtocolError``, ``BadDataError`` or ``LimitError`` for an answer that cannot be used, and what the transport raises.
 
     A request is repeated once where that is safe (enumerate, query, get, and invoke with ``repeatable``): at once after a lost connection
-    or a time-out before the answer (time-outs once a session, so that a host that hangs costs one more wait and not one a request),
+    or a time-out before the answer (time-outs once a session, and never the first request: a host that hangs costs one wait),
     after ``retry_delay`` seconds when the host says that it is too busy.
 
     Args:
@@ -209,7 +209,7 @@ class Session:
             if not repeatable:
                 raise
         except AnswerTimeoutError:
-            if not repeatable or self._timeout_retries < 1:
+            if not repeatable or self._timeout_retries < 1 or self.requests < 2:
                 raise
             self._timeout_retries -= 1
         except FaultError as fault:

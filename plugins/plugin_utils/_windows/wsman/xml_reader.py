@@ -94,7 +94,7 @@ class _Builder:
                 target=self._target,
                 meaning=f"the answer holds more than {MAX_ELEMENTS} elements, {MAX_DEPTH} levels or {MAX_ATTRIBUTES} attributes",
             )
-        namespace, _, local = name.rpartition(" ")
+        namespace, _unused, local = name.rpartition(" ")
         element = Element(namespace, local, attributes)
         if self._open:
             self._open[-1][0].children.append(element)

@@ -95,7 +95,7 @@ def kinit(settings: ConnectionSettings, cache: TicketCache, *, timeout: float = 
             remedy="Install the Kerberos client (krb5-user, krb5-workstation), or correct ansible_winrm_kinit_cmd.",
         ) from cause
     try:
-        _, said = process.communicate(settings.password.reveal().encode() + b"\n", timeout=timeout)
+        _unused, said = process.communicate(settings.password.reveal().encode() + b"\n", timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -203,18 +203,18 @@ class _CacheReader:
         self.counted()
         if components > 16:
             raise _DamagedError
-        return tuple(self.counted().decode("utf-8") for _ in range(components))
+        return tuple(self.counted().decode("utf-8") for _unused in range(components))
 
     def credential_rest(self) -> None:
         """Key, times, flags, addresses, authorization data, ticket, second ticket."""
         self.number(2)
         self.counted()
         self.take(4 * 4 + 1 + 4)
-        for _ in range(2):
+        for _unused in range(2):
             entries = self.number(4)
             if entries > 1024:
                 raise _DamagedError
-            for _ in range(entries):
+            for _unused in range(entries):
                 self.number(2)
                 self.counted()
         self.counted()

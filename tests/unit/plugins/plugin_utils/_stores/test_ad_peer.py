@@ -397,7 +397,7 @@ def test_an_answer_that_trickles_in_is_given_up(peers: Peers) -> None:
             pass
 
     slow = Slow()
-    talk = search.Conversation(slow, lambda *_: b"", timeout=10, server="slow", monotonic=lambda: slow.now)
+    talk = search.Conversation(slow, lambda *_unused: b"", timeout=10, server="slow", monotonic=lambda: slow.now)
     outcome = search.Outcome()
     assert list(talk.search(search.Query(base="", filter="(a=b)", attributes=("1.1",)), outcome)) == []
     assert isinstance(outcome.problem, UnreachableError)

@@ -78,7 +78,8 @@ class FakeHost(Session):
         self.classes: dict[str, list[dict[str, Any]]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
         self.registry: dict[str, dict[str, tuple[int, Any]]] = {}
-        self.bitlocker: KeywardError | None = None
+        #: what the enumeration of the volumes fails with, if anything
+        self.bitlocker: list[KeywardError] = []
 
     # --- the session's interface ------------------------------------------------------------------------------------
 
@@ -137,8 +138,9 @@ class FakeHost(Session):
     def _paged(self, class_name: str, element: str, rows: list[dict[str, Any]]) -> Iterator[Instance]:
         """One item in the first answer, the rest by one Pull, as Windows does it."""
         self._count(f"Enumerate {class_name}")
-        if class_name == "Win32_EncryptableVolume" and isinstance(self.bitlocker, KeywardError):
-            raise self.bitlocker
+        if class_name == "Win32_EncryptableVolume":
+            for failure in self.bitlocker:
+                raise failure
         self._raise(class_name)
         if class_name == "MSCluster_Cluster" and not rows:
             raise missing_namespace()

@@ -430,7 +430,7 @@ def test_unknown_numbers_become_words_that_say_so() -> None:
 )
 def test_a_missing_namespace_means_that_bitlocker_is_not_installed(missing: KeywardError) -> None:
     host = workstation()
-    host.bitlocker = missing
+    host.bitlocker = [missing]
     observation = seen(host)
     assert (observation["state"], observation["bitlocker_installed"], observation["volumes"]) == ("observed", False, None)
     assert observation["errors"] == []
@@ -498,7 +498,7 @@ def test_a_host_that_fails_as_a_whole_gives_a_failed_observation(error: KeywardE
 
 def test_a_refused_bitlocker_namespace_fails_the_observation_with_its_remedy() -> None:
     host = workstation()
-    host.bitlocker = access_denied()
+    host.bitlocker = [access_denied()]
     observation = seen(host)
     assert (observation["state"], observation["reason"]) == ("failed", "authorization")
     assert "namespace" in observation["message"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.xml_reader import Element, read_xml
@@ -89,9 +90,9 @@ class Clock:
         self.now += seconds
 
 
-def session(*steps: Step, clock: Clock | None = None, **options: object) -> tuple[Session, ScriptedTransport]:
+def session(*steps: Step, clock: Clock | None = None, **options: Any) -> tuple[Session, ScriptedTransport]:
     """A session over a scripted transport, with the message ID of the frozen answers."""
     transport = ScriptedTransport(steps)
     clock = clock or Clock()
-    made = Session(transport, clock=clock, sleep=clock.sleep, new_id=lambda: MESSAGE_ID, target="https://pc01:5986/wsman", **options)  # type: ignore[arg-type]  # options pass through
-    return made, transport
+    fixed: dict[str, Any] = {"sleep": clock.sleep, "new_id": lambda: MESSAGE_ID, "target": "https://pc01:5986/wsman"}
+    return Session(transport, clock=clock, **fixed, **options), transport

@@ -88,7 +88,7 @@ class Peer:
     def _accept(self) -> None:
         while True:
             try:
-                plain, _ = self._listener.accept()
+                plain, _unused = self._listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -127,7 +127,7 @@ class Peer:
             return None
         headers = {}
         while field_line := reader.readline().decode("latin-1").strip():
-            name, _, value = field_line.partition(":")
+            name, _unused, value = field_line.partition(":")
             headers[name.lower()] = value.strip()
         body = reader.read(int(headers.get("content-length", "0")))
         return Request(number, line, headers, body, wire, state)
@@ -140,7 +140,7 @@ def ntlm_script(answer: Script, *, encrypted: bool) -> Script:
         context: Any = request.state.get("context")
         token = request.headers.get("authorization", "")
         if context is None or (token and not getattr(context, "complete", False)):
-            scheme, _, data = token.partition(" ")
+            scheme, _unused, data = token.partition(" ")
             if scheme not in ("Negotiate", "NTLM") or not data:
                 return reply(401, b"", "WWW-Authenticate: Negotiate")
             if context is None:
@@ -162,7 +162,7 @@ def ntlm_script(answer: Script, *, encrypted: bool) -> Script:
         raw = answer(inner)
         if raw is None or b"\r\nX-In-Clear: yes" in raw:
             return raw
-        head, _, body = raw.partition(b"\r\n\r\n")
+        head, _unused, body = raw.partition(b"\r\n\r\n")
         return reply(
             int(head.split()[1]), seal(context, body), kind=f'multipart/encrypted;protocol="{SEALED}";boundary="Encrypted Boundary"'
         )

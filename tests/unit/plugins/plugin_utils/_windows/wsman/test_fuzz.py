@@ -95,7 +95,7 @@ trees = st.recursive(
 def damaged(draw: st.DrawFn) -> bytes:
     """A frozen answer with a few bytes cut, doubled, changed or put in."""
     data = bytearray(frozen(draw(st.sampled_from(ANSWERS))))
-    for _ in range(draw(st.integers(0, 4))):
+    for _unused in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, max(len(data) - 1, 0)))
         end = min(len(data), start + draw(st.integers(0, 60)))
         data[start:end] = draw(
@@ -172,7 +172,7 @@ def test_a_session_against_any_host_ends(script: list[Step], what: int, wanted: 
     with ours():
         if what == 0:
             items = client.enumerate(NAMESPACE, CLASS)
-            for _ in zip(range(wanted), items, strict=False):
+            for _unused in zip(range(wanted), items, strict=False):
                 pass
             items.close()  # type: ignore[attr-defined]  # a generator
         elif what == 1:

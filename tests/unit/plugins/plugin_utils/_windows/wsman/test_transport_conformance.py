@@ -98,7 +98,7 @@ def test_one_connection_serves_many_requests(listen: Listen, connect: Open, cert
 def test_a_whole_session(listen: Listen, connect: Open, certificates: Any) -> None:
     peer = listen(lambda request: reply(200, ANSWER), certificates.contexts["good"])
     with Session(connect(peer), new_id=lambda: "uuid:11111111-1111-4111-8111-111111111111") as session:
-        for _ in range(3):
+        for _unused in range(3):
             assert session.get("root/cimv2", "Win32_OperatingSystem", {"Name": "x"}).string("BuildNumber") == "26100"
         assert session.authenticated_names == ("pc01.lab.example", "pc01")
     assert peer.connections == 1
@@ -108,7 +108,7 @@ def test_a_whole_session(listen: Listen, connect: Open, certificates: Any) -> No
 def test_chunked_answers_keep_the_connection(listen: Listen, connect: Open, certificates: Any, make: Callable[[bytes], bytes]) -> None:
     peer = listen(lambda request: make(ANSWER), certificates.contexts["good"])
     transport = connect(peer)
-    assert [transport.send(b"<a/>") for _ in range(3)] == [ANSWER] * 3
+    assert [transport.send(b"<a/>") for _unused in range(3)] == [ANSWER] * 3
     assert peer.connections == 1
 
 
@@ -248,7 +248,7 @@ def test_early_close_is_told_and_the_next_request_connects_anew(listen: Listen, 
 def test_a_connection_closed_while_idle_is_replaced_without_an_error(listen: Listen, connect: Open, certificates: Any) -> None:
     peer = listen(lambda request: reply(200, ANSWER, "X: 1\r\nConnection: close"), certificates.contexts["good"])
     transport = connect(peer)
-    for _ in range(3):
+    for _unused in range(3):
         assert transport.send(b"<a/>") == ANSWER
         time.sleep(0.05)
     assert len(peer.requests) == 3
@@ -261,7 +261,7 @@ def test_a_connection_closed_while_idle_is_replaced_without_an_error(listen: Lis
 
     quiet = listen(silent_close, certificates.contexts["good"])
     transport = connect(quiet)
-    for _ in range(4):
+    for _unused in range(4):
         assert transport.send(b"<a/>") == ANSWER
         time.sleep(0.05)
     assert len(quiet.requests) == 4
@@ -312,7 +312,7 @@ def test_connecting_has_its_own_timeout(connect: Open, listen: Listen) -> None:
     full.listen(0)
     port = full.getsockname()[1]
     waiting = []
-    for _ in range(4):
+    for _unused in range(4):
         one = socket.socket()
         one.setblocking(False)
         one.connect_ex(("127.0.0.1", port))
@@ -414,7 +414,7 @@ def test_client_certificates(listen: Listen, connect: Open, certificates: Any) -
     peer = listen(mutual, certificates.contexts["mutual"])
     login = {"transport": ("certificate",), "username": "", "password": None}
     transport = connect(peer, cert_pem=certificates.client, cert_key_pem=certificates.client_key, **login)
-    assert [transport.send(b"<a/>") for _ in range(3)] == [ANSWER] * 3
+    assert [transport.send(b"<a/>") for _unused in range(3)] == [ANSWER] * 3
     assert peer.connections == 1
     assert transport.authenticated_names == ("pc01.lab.example", "pc01")
     refused = listen(lambda request: reply(401), certificates.contexts["mutual"])

@@ -69,7 +69,7 @@ def fails(transport: Transport, kind: type[KeywardError]) -> KeywardError:
 def test_ntlm_over_http_seals_every_message(listen: Listen, connect: Open) -> None:
     peer = listen(ntlm_script(ok, encrypted=True))
     transport = connect(peer)
-    for _ in range(3):
+    for _unused in range(3):
         assert transport.send(b"<secret-envelope/>") == ANSWER
         assert peer.requests[-1].state["opened"] == b"<secret-envelope/>"
     assert peer.connections == 1
@@ -81,7 +81,7 @@ def test_ntlm_over_http_seals_every_message(listen: Listen, connect: Open) -> No
 def test_ntlm_over_https(listen: Listen, connect: Open, certificates: Any) -> None:
     peer = listen(ntlm_script(ok, encrypted=False), certificates.contexts["good"])
     transport = connect(peer, scheme="https")
-    assert [transport.send(b"<a/>") for _ in range(3)] == [ANSWER] * 3
+    assert [transport.send(b"<a/>") for _unused in range(3)] == [ANSWER] * 3
     assert peer.connections == 1
     assert transport.authenticated_names == ("pc01.lab.example", "pc01")
     sealed = listen(ntlm_script(ok, encrypted=True), certificates.contexts["good"])
@@ -178,7 +178,7 @@ def test_auto_never_sends_in_clear_what_cannot_be_sealed(listen: Listen, connect
 def test_basic_over_http_is_possible(listen: Listen, connect: Open) -> None:
     peer = listen(basic)
     transport = connect(peer, transport=("basic",), username=USER)
-    assert [transport.send(b"<a/>") for _ in range(3)] == [ANSWER] * 3
+    assert [transport.send(b"<a/>") for _unused in range(3)] == [ANSWER] * 3
     assert peer.connections == 1
     assert transport.authenticated_names == ()
 
@@ -245,7 +245,7 @@ class KerberosExchangeError(Exception):
 )
 def test_what_kerberos_says(settings: ConnectionSettings, words: str, kind: type[KeywardError], told: str) -> None:
     error = library_problems.library_error(KerberosExchangeError(words), settings, "kerberos", spoke=False)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert told in str(error)
 
 
