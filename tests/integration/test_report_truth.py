@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report says what is true: of the demo's estates, whole and with a broken directory, and of a small one whose truth is read here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.keyward.bitlocker.tests.integration import estates
+from ansible_collections.keyward.bitlocker.tests.integration.playing import QUICK, ROOT, Run, Watch, clean_environment
+from ansible_collections.keyward.bitlocker.tests.lab import demo
+from ansible_collections.keyward.bitlocker.tests.lab.estate.compare import compare
+from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
+from jsonschema import Draft202012Validator
+
+SCHEMA = json.loads((ROOT / "docs" / "escrow-report.schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [LabOptions(), LabOptions(seed=2), LabOptions(seed=3, fault="ad_down"), LabOptions(seed=4, fault="ad_no_rights")],
+    ids=["default", "seed 2", "ad_down", "ad_no_rights"],
+)
+def test_the_demo_equals_its_truth(
+    options: LabOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in clean_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    faster = [word for name, value in QUICK.items() for word in ("-e", f"{name}={value}")]
+    code = demo.run(tmp_path / "demo", options, arguments=tuple(faster))
+    said = capfd.readouterr()
+    assert code == 0, said.err
+    assert "the report equals the truth" in said.out
+    report = json.loads((tmp_path / "demo" / "escrow-report.json").read_text(encoding="utf-8"))
+    Draft202012Validator(SCHEMA).validate(report)
+    truth = json.loads((tmp_path / "demo" / "truth.json").read_text(encoding="utf-8"))
+    # and the comparison is able to see a difference
+    next(computer for computer in report["computers"] if computer["verdict"] != "escrowed")["verdict"] = "escrowed"
+    assert compare(report, truth)
+
+
+def computer(report: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [computer for computer in report["computers"] if computer["name"] == f"{name}.lab.example"]
+    return found
+
+
+def codes(report: dict[str, Any], name: str) -> list[str]:
+    return sorted(finding["code"] for finding in report["findings"] if finding["computer"] == f"{name}.lab.example")
+
+
+def test_the_small_fleet_equals_its_truth(reported: tuple[Run, Watch], fleet: Lab) -> None:
+    run, _watch = reported
+    report = run.no_traceback().report
+    assert compare(report, json.loads(fleet.truth_file.read_text(encoding="utf-8"))) == []
+    Draft202012Validator(SCHEMA).validate(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "found"),
+    [
+        ("pc01", "escrowed", []),
+        ("pc02", "unescrowed", ["KW-VOL-004"]),
+        ("pc03", "on_file", ["KW-HST-001", "KW-HST-008", "KW-VOL-008"]),
+        ("pc04", "unknown", ["KW-HST-002", "KW-HST-008", "KW-VOL-007"]),
+        ("srv01", "unavailable", ["KW-VOL-009"]),
+        ("nohost", "on_file", ["KW-HST-009", "KW-VOL-008"]),
+    ],
+)
+def test_each_host_is_told_apart(reported: tuple[Run, Watch], name: str, verdict: str, found: list[str]) -> None:
+    report = reported[0].report
+    assert (computer(report, name)["verdict"], codes(report, name)) == (verdict, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "state", "found"),
+    [
+        # three bytes where a GUID belongs; a CN that names another ID
+        ("dmg-guid", "wrong_key", "malformed", ["KW-ESC-004", "KW-VOL-006"]),
+        ("dmg-cn", "wrong_key", "malformed", ["KW-ESC-004", "KW-VOL-006"]),
+        # text that is no password shows only when passwords are read: by metadata it is an entry like any other
+        ("dmg-text", "escrowed", "present", []),
+        ("dmg-twice", "escrowed", "present", ["KW-ESC-002"]),
+        # it lies under another computer
+        ("dmg-moved", "unescrowed", "absent", ["KW-ESC-006", "KW-VOL-004"]),
+        ("dmg-hidden", "escrowed", "unreadable", ["KW-ESC-007"]),
+    ],
+)
+def test_damage_in_the_directory_is_a_finding(reported: tuple[Run, Watch], name: str, verdict: str, state: str, found: list[str]) -> None:
+    report = reported[0].report
+    (volume,) = computer(report, name)["volumes"]
+    states = [protector["stores"]["ad"]["state"] for protector in volume["protectors"] if protector["type"] == "recovery_password"]
+    assert (volume["verdict"], states, codes(report, name)) == (verdict, [state], found)
+
+
+def test_a_finding_of_damage_says_where_to_look(reported: tuple[Run, Watch], fleet: Lab) -> None:
+    findings = {(finding["computer"], finding["code"]): finding for finding in reported[0].report["findings"]}
+    assert "3 bytes instead of 16" in findings["dmg-guid.lab.example", "KW-ESC-004"]["message"]
+    assert "CN=NOHOST,OU=Clients" in findings["dmg-moved.lab.example", "KW-ESC-006"]["message"]
+    (hidden,) = [entry for entry in fleet.estate.entries if entry.hidden]
+    assert hidden.key_id.upper() in findings["dmg-hidden.lab.example", "KW-ESC-007"]["message"]
+    for finding in findings.values():
+        assert finding["message"]
+        assert finding["remedy"]
+
+
+def test_no_secret_of_the_lab_is_in_the_report(reported: tuple[Run, Watch], fleet: Lab) -> None:
+    run, _watch = reported
+    everything = run.output + json.dumps(run.record) + json.dumps(run.report)
+    secrets = [entry.password for entry in fleet.estate.entries] + [host.password for host in fleet.estate.hosts]
+    secrets += [estates.recovery(host).password or "" for host in fleet.estate.hosts if host.volumes]
+    assert [secret for secret in secrets if secret in everything] == []
+    assert fleet.report_account.password not in everything
