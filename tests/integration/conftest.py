@@ -48,4 +48,4 @@ def reported(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     watch = Watch(fleet)
     run = Player(tmp_path_factory.mktemp("reported"), fleet).report()
-    return run, watch
+    return run, watch.stop()

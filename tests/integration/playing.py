@@ -174,28 +174,43 @@ class Player:
 
 
 class Watch:
-    """What a lab's hosts and its directory saw since this was made."""
+    """What a lab's hosts and its directory saw from the moment this was made until :meth:`stop`, or until now."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._seen = {host.inventory_name: len(self._log(host.inventory_name)) for host in lab.estate.hosts}
-        self._asked = len(lab.proxy.records()) if lab.proxy else 0
+        self._begin = self._lengths()
+        self._end: dict[str, int] | None = None
+
+    def stop(self) -> Watch:
+        """Look away: what happens from here on is somebody else's."""
+        self._end = self._lengths()
+        return self
+
+    def _lengths(self) -> dict[str, int]:
+        lengths = {name: len(self._log(name)) for name in self._names()}
+        return lengths | {"": len(self._lab.proxy.records()) if self._lab.proxy else 0}
+
+    def _names(self) -> list[str]:
+        return [host.inventory_name for host in self._lab.estate.hosts]
 
     def _log(self, host: str) -> list[dict[str, Any]]:
         return list(read_log(self._lab.logs / "hosts", host))
 
+    def _within(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return rows[self._begin[name] : None if self._end is None else self._end[name]]
+
     def host(self, name: str) -> list[dict[str, Any]]:
         """One host's connections and exchanges."""
-        return self._log(name)[self._seen[name] :]
+        return self._within(name, self._log(name))
 
     def hosts(self) -> dict[str, list[dict[str, Any]]]:
         """Every host's."""
-        return {name: self.host(name) for name in self._seen}
+        return {name: self.host(name) for name in self._names()}
 
     def ldap(self) -> list[dict[str, Any]]:
         """Every decoded LDAP request, and how each search ended."""
         assert self._lab.proxy is not None
-        return self._lab.proxy.records()[self._asked :]
+        return self._within("", self._lab.proxy.records())
 
 
 def task(name: str, module: str, arguments: Mapping[str, Any] | None = None, **keywords: Any) -> dict[str, Any]:
