@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes down all that a callback is given: results, task fields without the arguments, statistics. For the secrets test alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: everything
+type: aggregate
+short_description: writes down everything that callbacks get
+description: For the secrets test.
+"""
+
+
+class CallbackModule(CallbackBase):
+    """Every event as one JSON line, and as what ``repr`` makes of it."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "everything"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_on_any(self, *arguments: Any, **named: Any) -> None:
+        """Called for every event."""
+        with open(os.environ["KEYWARD_EVERYTHING"], "a", encoding="utf-8", errors="surrogateescape") as stream:
+            for value in (*arguments, *named.values()):
+                stream.write(json.dumps(self._described(value), default=repr) + "\n")
+
+    def _described(self, value: Any) -> Any:
+        if hasattr(value, "_result"):
+            # the options that a task was given are its author's own: Ansible hands them to callbacks as they are
+            fields = {name: field for name, field in value._task_fields.items() if name != "args"}
+            return {"task": value._task.get_name(), "result": value._result, "repr": repr(value._result), "fields": fields}
+        if hasattr(value, "get_name"):
+            # of a host the name alone: its variables are the inventory
+            return {"name": value.get_name(), "arguments": repr(getattr(value, "args", None))}
+        return repr(value)
