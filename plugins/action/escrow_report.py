@@ -10,7 +10,8 @@ from typing import Any
 from ..plugin_utils._ansible.base import KeywardAction
 from ..plugin_utils._ansible.fleet import collect_observations, known_hosts
 from ..plugin_utils._ansible.options import under
-from ..plugin_utils._ansible.report_run import judge_fleet, query_report, requirements_of, summary_text, write_report
+from ..plugin_utils._ansible.query import compile_query
+from ..plugin_utils._ansible.report_run import judge_fleet, requirements_of, summary_text, write_report
 from ..plugin_utils._report import document
 from ..plugin_utils._stores.active_directory.settings import ENVIRONMENT, DirectorySettings
 from ..plugin_utils._stores.active_directory.store import ActiveDirectoryStore
@@ -27,6 +28,7 @@ class ActionModule(KeywardAction):
         requirements = requirements_of(params, ["ad"] if params["ad"] else [])
         directory = DirectorySettings.from_options(params["ad"])
         self.require("ldap3", *(["jmespath"] if params["query"] else []))
+        query = compile_query(params["query"]) if params["query"] else None
         hosts = known_hosts(params["hosts"], task_vars)
         observations = collect_observations(
             hosts, params["observations"], task_vars, variable=params["observation_variable"], now=now, warn=self.warn
@@ -48,7 +50,7 @@ class ActionModule(KeywardAction):
         }
         if params["dest"]:
             result["changed"], result["files"] = write_report(report, Path(params["dest"]), check_mode=self.check_mode)
-        if params["query"]:
-            result["query_result"] = query_report(params["query"], report)
+        if query is not None:
+            result["query_result"] = query(report)
         self.say(summary_text(report, result.get("files", [])))
         return result

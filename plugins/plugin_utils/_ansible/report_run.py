@@ -94,26 +94,6 @@ def write_report(report: Mapping[str, Any], folder: Path, *, check_mode: bool) -
     return changed, [str(path)]
 
 
-def query_report(expression: str, report: Mapping[str, Any]) -> Any:
-    """The result of a JMESPath expression over the report; OptionError where the expression is wrong."""
-    try:
-        import jmespath
-        from jmespath.exceptions import JMESPathError
-    except ImportError as error:
-        raise OptionError(
-            "query the report", target="option query", meaning="the Python library jmespath is missing", remedy="Install jmespath."
-        ) from error
-    try:
-        return jmespath.search(expression, report)
-    except JMESPathError as error:
-        raise OptionError(
-            "query the report",
-            target="option query",
-            meaning=str(error).splitlines()[0],
-            remedy="See https://jmespath.org for the grammar.",
-        ) from error
-
-
 def summary_text(report: Mapping[str, Any], files: Sequence[str]) -> str:
     """What the run says on the terminal."""
     return terminal.render(report, files)

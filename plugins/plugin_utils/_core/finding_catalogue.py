@@ -76,7 +76,7 @@ _VERDICTS = {
     "KW-VOL-007": Meaning(
         "unknown",
         _M,
-        "It could not be told whether a recovery password of this volume is escrowed, because a host, a store or a read did not answer",
+        "It could not be told whether an escrowed recovery password opens this today, because a host, a store or a read did not answer",
         "Look at the findings of this computer and of the stores for what did not answer, repair that and run the report again; "
         "this is neither a pass nor a missing key.",
     ),
