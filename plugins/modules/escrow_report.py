@@ -29,6 +29,7 @@ options:
     description:
       - Observations from elsewhere (a file, a fact cache, an earlier run), by inventory name, each as
         RV(keyward.bitlocker.volume_info#module:observation).
+      - One whose C(host) is another inventory name is refused, so that no host passes with what another one said.
       - For a host with several observations the newest successful one that O(max_observation_age) allows counts.
     type: dict
     default: {}

@@ -9,6 +9,7 @@ controller, so everything is checked: what does not fit raises :class:`BadDataEr
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -21,14 +22,17 @@ SCHEMA_VERSION = 1
 MAX_VOLUMES = 64
 MAX_PROTECTORS = 64
 MAX_TEXT = 4096
+#: numbers are Windows' own; a much longer one could not even be written, as Python bounds the digits
+_MAX_NUMBER = 2**64
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_AROUND_KEY_ID = "{}" + string.whitespace
 T = TypeVar("T")
 
 
 def normalise_key_id(text: str) -> str:
     """A protector's ID in lower case without braces; texts that are no GUID (hardware drives say ``BitLocker``) are only lowered."""
-    return text.strip().strip("{}").lower()
+    return text.strip(_AROUND_KEY_ID).lower()
 
 
 def is_key_id(text: str) -> bool:
@@ -41,7 +45,10 @@ def parse_time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without an offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a time that no calendar holds in UTC") from error
 
 
 class _Reader:
@@ -53,12 +60,12 @@ class _Reader:
             raise self.bad("", "a mapping", data)
         self.data: Mapping[Any, Any] = data
 
-    def bad(self, name: str, wanted: str, value: object) -> BadDataError:
+    def bad(self, name: str, wanted: str, value: object, found: str = "") -> BadDataError:
         where = ".".join(part for part in (self.path, name) if part) or "observation"
         return BadDataError(
             "use an observation",
             target=f"{self.host}, field {where}",
-            meaning=f"expected {wanted}, found {type(value).__name__}",
+            meaning=f"expected {wanted}, found {found or type(value).__name__}",
             remedy="Gather the host again with keyward.bitlocker.volume_info, or leave this observation out.",
         )
 
@@ -72,12 +79,15 @@ class _Reader:
 
     def text(self, name: str) -> str | None:
         value = self.get(name, str, "a text")
-        if value is not None and len(value) > MAX_TEXT:
-            raise self.bad(name, f"a text of at most {MAX_TEXT} characters", value)
+        if value is not None and not _is_text(value):
+            raise self.bad(name, _A_TEXT, value, "one that is longer, or holds half characters")
         return str(value) if value is not None else None
 
     def number(self, name: str) -> int | None:
-        return self.get(name, int, "a number")
+        value = self.get(name, int, "a number")
+        if value is not None and abs(value) >= _MAX_NUMBER:
+            raise self.bad(name, "a number of at most 64 bits", value, "a longer one")
+        return value
 
     def truth(self, name: str) -> bool | None:
         return self.get(name, bool, "true or false")
@@ -101,9 +111,27 @@ class _Reader:
             return None
         if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) > bound:
             raise self.bad(name, f"a list of at most {bound} texts", value)
-        if not all(isinstance(item, str) and len(item) <= MAX_TEXT for item in value):
-            raise self.bad(name, "a list of texts", value)
+        if not all(isinstance(item, str) and _is_text(item) for item in value):
+            raise self.bad(name, f"a list of texts, each {_A_TEXT}", value)
         return tuple(str(item) for item in value)
+
+
+_A_TEXT = f"a text of at most {MAX_TEXT} characters"
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text is short enough and can be written: half of a surrogate pair, which JSON can spell, can be in no file."""
+    return len(value) <= MAX_TEXT and (value.isascii() or not _HALF_CHARACTER.search(value))
+
+
+def _unique(data: _Reader, name: str, items: tuple[T, ...] | None, identity: Callable[[T], str]) -> tuple[T, ...] | None:
+    """The items, each listed once: two that claim to be one would stand for each other wherever they are looked up."""
+    names = [identity(item) for item in items or ()]
+    twice = next((found for position, found in enumerate(names) if found in names[:position]), None)
+    if twice is not None:
+        raise data.bad(name, "each item once", items, f"{twice[:100]} twice")
+    return items
 
 
 def _read_error(data: _Reader) -> ReadError:
@@ -113,10 +141,10 @@ def _read_error(data: _Reader) -> ReadError:
 
 
 def _protector(data: _Reader) -> ObservedProtector:
-    key_id = data.text("key_id")
+    key_id = normalise_key_id(data.text("key_id") or "")
     if not key_id:
-        raise data.bad("key_id", "a key ID", key_id)
-    return ObservedProtector(key_id=normalise_key_id(key_id), type=data.text("type"), name=data.text("name"), backup=data.texts("backup"))
+        raise data.bad("key_id", "a key ID", key_id, "none")
+    return ObservedProtector(key_id=key_id, type=data.text("type"), name=data.text("name"), backup=data.texts("backup"))
 
 
 def _volume(data: _Reader) -> ObservedVolume:
@@ -138,7 +166,7 @@ def _volume(data: _Reader) -> ObservedVolume:
         suspend_count=data.number("suspend_count"),
         hardware_test=data.text("hardware_test"),
         auto_unlock_key_id=normalise_key_id(auto_unlock) if auto_unlock else None,
-        protectors=data.items("protectors", MAX_PROTECTORS, _protector),
+        protectors=_unique(data, "protectors", data.items("protectors", MAX_PROTECTORS, _protector), lambda item: item.key_id),
         errors=data.items("errors", 1024, _read_error) or (),
     )
 
@@ -150,7 +178,7 @@ def _policy(data: _Reader) -> Mapping[str, int | str] | None:
     out: dict[str, int | str] = {}
     for name, value in values.data.items():
         if not isinstance(value, int | str):
-            raise values.bad(str(name), "a number or a text", value)
+            raise values.bad(str(name)[:100], "a number or a text", value)
         out[str(name)] = value
     return out
 
@@ -160,7 +188,10 @@ def parse_observation(host: str, data: object) -> Observation:
     top = _Reader(host, "", data)
     version = top.number("schema_version")
     if version != SCHEMA_VERSION:
-        raise top.bad("schema_version", f"the number {SCHEMA_VERSION}", version)
+        raise top.bad("schema_version", f"the number {SCHEMA_VERSION}", version, f"{version}" if version is not None else "")
+    said = top.text("host")
+    if said is not None and said != host:
+        raise top.bad("host", f"an observation of {host}", said, f"one of {said[:100]}")
     stamp = top.text("observed_at")
     try:
         observed_at = parse_time(stamp or "")
@@ -181,7 +212,7 @@ def parse_observation(host: str, data: object) -> Observation:
         authenticated_names=tuple(name.lower() for name in top.section("channel").texts("authenticated_names", 1024) or ()),
         name=computer.text("name"),
         dns_name=dns_name.lower().rstrip(".") if dns_name else None,
-        domain=(computer.text("domain") or "").lower() or None,
+        domain=(computer.text("domain") or "").lower().rstrip(".") or None,
         part_of_domain=computer.truth("part_of_domain"),
         domain_controller=(computer.text("domain_role") or "").endswith("_domain_controller"),
         serial=computer.text("serial"),
@@ -189,7 +220,7 @@ def parse_observation(host: str, data: object) -> Observation:
         entra_device_id=(entra.text("device_id") or "").lower() or None,
         cluster=(join.text("cluster") or "").lower() or None,
         bitlocker_installed=top.truth("bitlocker_installed"),
-        volumes=top.items("volumes", MAX_VOLUMES, _volume),
+        volumes=_unique(top, "volumes", top.items("volumes", MAX_VOLUMES, _volume), lambda item: item.device_id),
         policy=_policy(top),
         errors=top.items("errors", 1024, _read_error) or (),
     )
