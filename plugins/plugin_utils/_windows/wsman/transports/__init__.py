@@ -9,6 +9,7 @@ import urllib.request
 from ...._errors import AuthenticationError, OptionError
 from ..port import Transport
 from ..settings import ConnectionSettings
+from .lean import LeanTransport
 
 METHODS = ("basic", "certificate", "ntlm", "kerberos", "credssp")
 
@@ -52,11 +53,9 @@ def _open(settings: ConnectionSettings, method: str) -> Transport:
             meaning=f"{method[:32]!r} is no authentication of WinRM",
             remedy=f"Use one of {', '.join(METHODS)}.",
         )
-    # each is imported where it is used: the lean one is cheap because the other's libraries stay out
     if adapter_for(settings, method) == "lean":
-        from .lean import LeanTransport
-
         return LeanTransport(settings, method)
+    # imported where it is used: the lean one, which Ansible's main process loads once for all its workers, leaves the libraries out
     from .pywinrm import PywinrmTransport
 
     return PywinrmTransport(settings, method)

@@ -15,6 +15,8 @@ from ..settings import ConnectionSettings
 
 _Key = tuple[bool, str | None, tuple[int, int, int] | None, str | None, str | None]
 _contexts: dict[_Key, ssl.SSLContext] = {}
+# OpenSSL reads its configuration with a process's first context (2 ms). Here that is Ansible's main process, and its workers inherit it.
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 #: X509_V_ERR_* of OpenSSL (x509_vfy.h): what went wrong, and the remedy
 _NAME: Final = (
