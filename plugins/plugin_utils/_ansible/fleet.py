@@ -71,7 +71,9 @@ def collect_observations(
 
 
 def _registered(host: str, result: object, now: datetime) -> list[Observation]:
-    if not isinstance(result, Mapping) or result.get("skipped"):
+    if not isinstance(result, Mapping):
+        return _parsed(host, result, now)
+    if result.get("skipped"):
         return []
     if isinstance(result.get("observation"), Mapping):
         return _parsed(host, result["observation"], now)

@@ -41,10 +41,22 @@ def requirements_of(params: Mapping[str, Any], configured: Sequence[str]) -> Req
         volume_types=tuple(params["volume_types"]),
         encryption=params["encryption"],
         methods=tuple(params["methods"]),
-        max_observation_age=timedelta(days=params["max_observation_age"]),
+        max_observation_age=_days(params["max_observation_age"]),
         suspended_reboots_allowed=params["suspended_reboots_allowed"],
         min_coverage=params["min_coverage"],
     )
+
+
+def _days(number: float) -> timedelta:
+    try:
+        return timedelta(days=number)
+    except (ValueError, OverflowError) as error:
+        raise OptionError(
+            "use the requirements",
+            target="option max_observation_age",
+            meaning=f"{number} is not a number of days",
+            remedy="Give a number of days, such as 30.",
+        ) from error
 
 
 def judge_fleet(
