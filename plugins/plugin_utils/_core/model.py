@@ -241,10 +241,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The object in a store under which entries lie: an AD computer object, later an Entra device, a file.
+    """The object in a store under which entries lie: an AD computer object, an Entra device, later a file.
 
-    ``owner_id`` is unique in its store (AD: objectGUID, lower case without braces). ``in_scope``: counted in the report's denominator
-    even if the inventory does not know it. ``last_seen``: lastLogonTimestamp or its like.
+    ``owner_id`` is unique in its store (AD: objectGUID, Entra: deviceId; lower case without braces). ``in_scope``: counted in the report's denominator
+    even if the inventory does not know it. ``last_seen``: lastLogonTimestamp or its like. ``trust_type`` is an Entra device's trustType
+    (AzureAd joined, ServerAd hybrid joined, Workplace registered), None elsewhere.
     """
 
     store: str
@@ -258,6 +259,7 @@ class Owner:
     cluster_name_object: bool = False
     deleted: bool = False
     last_seen: datetime | None = None
+    trust_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +291,7 @@ class StoreReading:
     ``state`` partial: something in it could not be read to the end, so what was not found is unknown.
     ``domain`` is the DNS name of the domain an AD reading comes from. ``read_only`` is a read-only DC or Global Catalog.
     ``unsearched_owners``: owners whose hidden entries could not be looked for, so what was not found under them is unknown.
+    ``whole``: False where only parts of the store were to be searched (search bases), so that an owner may lie elsewhere in it.
     """
 
     store: str
@@ -299,6 +302,7 @@ class StoreReading:
     domain: str | None = None
     read_only: bool = False
     unsearched_owners: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
