@@ -141,6 +141,105 @@ class LabEntry:
 
 
 @dataclass(kw_only=True)
+class LabEntraDevice:
+    """A device object of the Entra tenant; ``object_id`` is the URL key, ``device_id`` what everything else joins by."""
+
+    object_id: str
+    device_id: str
+    display_name: str
+    operating_system: str = "Windows"
+    operating_system_version: str = "10.0.26100.4652"
+    #: AzureAd (joined), ServerAd (hybrid), Workplace (registered); None: not said
+    trust_type: str | None = "AzureAd"
+    account_enabled: bool = True
+    #: coarse; None: not known
+    approximate_last_sign_in: datetime | None = None
+    registered: datetime | None = None
+    #: True synchronised from AD, None never
+    on_premises_sync_enabled: bool | None = None
+    is_managed: bool | None = None
+    is_compliant: bool | None = None
+    profile_type: str | None = "RegisteredDevice"
+    manufacturer: str | None = None
+    model: str | None = None
+    enrollment_profile_name: str | None = None
+    physical_ids: list[str] = field(default_factory=list)
+    #: user principal names
+    registered_owners: list[str] = field(default_factory=list)
+    #: deleted within the last 30 days: no request finds it, its keys stay
+    soft_deleted: bool = False
+
+
+@dataclass(kw_only=True)
+class LabEntraKey:
+    """A recovery key escrowed in Entra ID, under the device that escrowed it."""
+
+    key_id: str
+    #: LabEntraDevice.device_id; None: Graph says null
+    device_id: str | None
+    created: datetime
+    #: 1 operating system, 2 fixed data, 3 removable data; None: Graph says null
+    volume_type: int | None = 1
+    password: str
+
+
+@dataclass(kw_only=True)
+class LabManagedDevice:
+    """An Intune enrolment; several may carry one ``azure_ad_device_id``."""
+
+    intune_id: str
+    #: all zeros: none
+    azure_ad_device_id: str
+    device_name: str
+    operating_system: str = "Windows"
+    os_version: str = "10.0.26100.4652"
+    serial: str = ""
+    is_encrypted: bool = True
+    compliance: str = "compliant"
+    #: None: never, which Graph writes as the year 1
+    last_sync: datetime | None = None
+    enrolled: datetime | None = None
+
+
+@dataclass(kw_only=True)
+class LabFederatedCredential:
+    """Whose tokens an application takes as its own proof: exact issuer, subject and audience."""
+
+    issuer: str
+    subject: str
+    audience: str = "api://AzureADTokenExchange"
+
+
+@dataclass(kw_only=True)
+class LabEntraClient:
+    """An application (or a managed identity) of the tenant with its ways to prove itself and what it was granted."""
+
+    client_id: str
+    display_name: str = "Lab application"
+    object_id: str = ""
+    secret: str | None = None
+    secret_expired: bool = False
+    #: PEM certificates (no keys) registered for it
+    certificates: list[str] = field(default_factory=list)
+    federated: list[LabFederatedCredential] = field(default_factory=list)
+    #: application permissions of Microsoft Graph
+    app_roles: list[str] = field(default_factory=list)
+    enabled: bool = True
+    #: device code flow is allowed
+    public: bool = False
+    #: delegated permissions of Microsoft Graph that a user consented to
+    scopes: list[str] = field(default_factory=list)
+    #: who signs in by device code
+    user: str | None = None
+    #: that user holds a directory role that may read every key, else only those of the own devices
+    user_is_admin: bool = True
+    #: system, user, or None: no managed identity
+    managed_identity: str | None = None
+    #: Azure resource ID of a user-assigned identity
+    resource_id: str = ""
+
+
+@dataclass(kw_only=True)
 class Estate:
     """A whole estate, reproducible from seed, size and options."""
 
@@ -154,3 +253,13 @@ class Estate:
     conditions: dict[str, list[str]] = field(default_factory=dict)
     #: observations made earlier, as volume_info would have returned them, for hosts that are given by ``observations:``
     stale_observations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: None: the estate has no Entra tenant
+    entra_tenant_id: str | None = None
+    entra_devices: list[LabEntraDevice] = field(default_factory=list)
+    entra_keys: list[LabEntraKey] = field(default_factory=list)
+    entra_managed: list[LabManagedDevice] = field(default_factory=list)
+    entra_clients: list[LabEntraClient] = field(default_factory=list)
+    #: issuer URL -> PEM public key that its tokens are checked with
+    entra_issuers: dict[str, str] = field(default_factory=dict)
+    #: settings of entra/behaviour.py that differ from its defaults
+    entra_behaviour: dict[str, Any] = field(default_factory=dict)
