@@ -243,9 +243,9 @@ class Observation:
 class Owner:
     """The object in a store under which entries lie: an AD computer object, an Entra device, later a file.
 
-    ``owner_id`` is unique in its store (AD: objectGUID, Entra: deviceId; lower case without braces). ``in_scope``: counted in the report's denominator
-    even if the inventory does not know it. ``last_seen``: lastLogonTimestamp or its like. ``trust_type`` is an Entra device's trustType
-    (AzureAd joined, ServerAd hybrid joined, Workplace registered), None elsewhere.
+    ``owner_id`` is unique in its store (AD: objectGUID, Entra: deviceId; lower case without braces). ``in_scope``: counted in the
+    report's denominator even if the inventory does not know it. ``last_seen``: lastLogonTimestamp or its like. ``trust_type`` is an Entra
+    device's trustType (AzureAd joined, ServerAd hybrid joined, Workplace registered), None elsewhere.
     """
 
     store: str
