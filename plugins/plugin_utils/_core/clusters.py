@@ -11,50 +11,44 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from .joins import Computer
-from .model import ObservedVolume, Owner, VolumeType
+from .model import Observation, ObservedVolume, Owner, StoreReading, VolumeType
 
+#: (index of the first node in the report's order, device ID there) -> each node's index and what it says of the volume, first node first
+Shared = Mapping[tuple[int, str], Sequence[tuple[int, ObservedVolume]]]
 #: index of a computer in the report's order -> device IDs of its volumes that are listed under another node
 Hidden = Mapping[int, frozenset[str]]
 
 
-def shared_volumes(computers: Sequence[Computer]) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Find the volumes that several nodes share: (first node, device ID there) -> every node's index, first node first.
+def shared_volumes(computers: Sequence[Computer]) -> tuple[Shared, Hidden]:
+    """Find the volumes that several nodes share, and what is therefore not listed under the others.
 
     ``computers`` is in the order of the report, so the first node by name comes first.
     """
-    groups: dict[tuple[str, str, frozenset[str]], list[tuple[int, str]]] = defaultdict(list)
+    groups: dict[tuple[str, str | None, str, frozenset[str]], list[tuple[int, ObservedVolume]]] = defaultdict(list)
     for index, computer in enumerate(computers):
         seen = computer.seen
         if seen is None or seen.cluster is None:
             continue
         for volume in seen.volumes or ():
-            identity = _identity(volume)
-            if identity is not None:
-                groups[(f"{seen.cluster}.{seen.domain or ''}", *identity)].append((index, volume.device_id))
-    return {members[0]: tuple(dict.fromkeys(index for index, _device in members)) for members in groups.values() if len(members) > 1}
-
-
-def _identity(volume: ObservedVolume) -> tuple[str, frozenset[str]] | None:
-    if volume.type != VolumeType.FIXED or not volume.persistent_id or not volume.protectors:
-        return None
-    return volume.persistent_id.lower(), frozenset(protector.key_id for protector in volume.protectors)
-
-
-def listed_elsewhere(computers: Sequence[Computer], shared: Mapping[tuple[int, str], tuple[int, ...]]) -> dict[int, frozenset[str]]:
-    """For each node but the first: the device IDs of its volumes that the first node lists."""
+            if volume.type == VolumeType.FIXED and volume.persistent_id and volume.protectors:
+                protectors = frozenset(protector.key_id for protector in volume.protectors)
+                groups[seen.cluster, seen.domain, volume.persistent_id.lower(), protectors].append((index, volume))
+    shared: dict[tuple[int, str], Sequence[tuple[int, ObservedVolume]]] = {}
     hidden: dict[int, set[str]] = defaultdict(set)
-    for (first, device_id), nodes in shared.items():
-        seen = computers[first].seen
-        original = next(_identity(volume) for volume in (seen.volumes if seen else None) or () if volume.device_id == device_id)
-        for node in nodes[1:]:
-            other = computers[node].seen
-            hidden[node] |= {volume.device_id for volume in (other.volumes if other else None) or () if _identity(volume) == original}
-    return {node: frozenset(devices) for node, devices in hidden.items()}
+    for members in groups.values():
+        first, volume = members[0]
+        others = [(index, other) for index, other in members if index != first]
+        if others:
+            shared[first, volume.device_id] = [members[0], *others]
+            for index, other in others:
+                hidden[index].add(other.device_id)
+    return shared, {index: frozenset(devices) for index, devices in hidden.items()}
 
 
-def name_object(owners: Sequence[Owner], cluster: str | None) -> Owner | None:
-    """The cluster name object of a cluster among a store's owners."""
-    if cluster is None:
+def name_object(reading: StoreReading, said: Observation | None) -> Owner | None:
+    """The name object of a node's cluster in a store; None where there is none, or more than one, or the store is another domain's."""
+    if said is None or said.cluster is None or (said.domain and reading.domain and said.domain != reading.domain.lower()):
         return None
-    short = cluster.split(".")[0].lower()
-    return next((owner for owner in owners if owner.cluster_name_object and not owner.deleted and owner.name.lower() == short), None)
+    short = said.cluster.split(".")[0].lower()
+    found = [owner for owner in reading.owners if owner.cluster_name_object and not owner.deleted and owner.name.lower() == short]
+    return found[0] if len(found) == 1 else None

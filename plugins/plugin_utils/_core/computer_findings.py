@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from . import recovery_policy
 from .findings import VERDICT_CODES, make
-from .model import EntryState, FailureReason, Finding, Join, Verdict
+from .model import EntryState, FailureReason, Finding, Join, ReadError, Verdict
 from .requirements import Requirements
 
 if TYPE_CHECKING:
     from .estate import ComputerRow, VolumeRow
+    from .joins import Computer
 
 _FAILURE_CODES = {
     FailureReason.UNREACHABLE: "KW-HST-001",
@@ -33,19 +35,21 @@ def verdict_codes(word: Verdict) -> tuple[str, ...]:
 def of_volumes(row: ComputerRow) -> list[Finding]:
     """One finding for each code of each volume, with what exactly was seen."""
     return [
-        make(code, computer=row.name, volume=volume.volume.label, detail=_detail(code, volume))
+        make(code, computer=row.name, volume=volume.volume.label, detail=_detail(code, volume, row.computer))
         for volume in row.volumes
         for code in volume.judgement.codes
     ]
 
 
-def _detail(code: str, row: VolumeRow) -> str:
+def _detail(code: str, row: VolumeRow, computer: Computer) -> str:
     """What exactly stands behind a volume's code, where the code alone leaves a person searching."""
     holdings = [holding for protector in row.protectors if protector.holdings for holding in protector.holdings.values()]
     if code == VERDICT_CODES[Verdict.UNKNOWN]:
-        failed = [" ".join(part for part in (error.read, error.code, error.name) if part) for error in row.volume.errors]
         stores = {store for p in row.protectors if p.holdings for store, h in p.holdings.items() if h.state is EntryState.UNKNOWN}
-        return "; ".join([*failed, *(f"store {store} could not be searched for it" for store in sorted(stores))])
+        doubts = {store: computer.joins[store].doubt for store in sorted(stores)}
+        return "; ".join(
+            [*_failed(row.volume.errors), *(f"store {s}: {why or 'it could not be searched for it'}" for s, why in doubts.items())]
+        )
     if code == "KW-ESC-004":
         return "; ".join(dict.fromkeys(defect for holding in holdings for defect in holding.defects))
     if code == "KW-ESC-006":
@@ -55,12 +59,26 @@ def _detail(code: str, row: VolumeRow) -> str:
     return ""
 
 
+def _failed(errors: Iterable[ReadError]) -> list[str]:
+    return [" ".join(part for part in (error.read, error.code, error.name) if part) for error in errors]
+
+
+def _no_volumes(computer: Computer) -> str:
+    """Why an observed computer that lists no volume could not be judged."""
+    seen = computer.seen
+    if seen is None:
+        return ""
+    told = "it lists no volume" if seen.volumes is not None else "its volumes were not read"
+    return "; ".join([told, *_failed(seen.errors)])
+
+
 def of_computer(row: ComputerRow, requirements: Requirements, now: datetime) -> list[Finding]:
     """Everything that sits on the computer itself, each code once."""
     computer = row.computer
     findings: list[Finding] = []
     if not row.volumes and row.verdict is not None:
-        findings += [make(code, computer=row.name) for code in verdict_codes(row.verdict)]
+        detail = _no_volumes(computer) if row.verdict is Verdict.UNKNOWN else ""
+        findings += [make(code, computer=row.name, detail=detail) for code in verdict_codes(row.verdict)]
     if computer.failure is not None and computer.failure.reason is not None:
         findings.append(make(_FAILURE_CODES[computer.failure.reason], computer=row.name, detail=computer.failure.message))
     if computer.observation is not None and not computer.fresh:

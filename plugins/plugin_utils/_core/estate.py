@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from . import computer_findings, verdict
-from .clusters import listed_elsewhere, name_object, shared_volumes
+from .clusters import Hidden, Shared, name_object, shared_volumes
 from .entries import Holding, StoreIndex
 from .findings import make
 from .joins import NO_JOIN, Computer, StoreJoin, join_store
@@ -87,8 +87,8 @@ class _Judge:
     indexes: Mapping[str, StoreIndex]
     requirements: Requirements
     now: datetime
-    shared: Mapping[tuple[int, str], tuple[int, ...]]
-    elsewhere: Mapping[int, frozenset[str]]
+    shared: Shared
+    elsewhere: Hidden
     live_keys: Mapping[str, frozenset[int]]
     findings: list[Finding] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ def owners_to_name(computers: Iterable[Computer], reading: StoreReading) -> list
         asked = set(_recovery_ids(computer)) if computer.observation and computer.observation.volumes else set()
         if (asked - found) if asked else not found:
             wanted[join.owner.owner_id] = None
-        cluster = name_object(reading.owners, computer.observation.cluster if computer.observation else None)
+        cluster = name_object(reading, computer.observation)
         if cluster is not None:
             wanted[cluster.owner_id] = None
     return list(wanted)
@@ -137,7 +137,7 @@ def judge_estate(
     """Judge every computer; ``computers`` come from :func:`known_computers` over the same ``readings``."""
     by_name = sorted(zip(_unique_names(computers), computers, strict=True), key=lambda pair: pair[0])
     names, ordered = [name for name, _computer in by_name], [computer for _name, computer in by_name]
-    shared = shared_volumes(ordered)
+    shared, elsewhere = shared_volumes(ordered)
     judge = _Judge(
         computers=ordered,
         names=names,
@@ -145,7 +145,7 @@ def judge_estate(
         requirements=requirements,
         now=now,
         shared=shared,
-        elsewhere=listed_elsewhere(ordered, shared),
+        elsewhere=elsewhere,
         live_keys=_live_keys(ordered),
     )
     rows = tuple(_computer_row(judge, index) for index in range(len(ordered)))
@@ -155,16 +155,24 @@ def judge_estate(
 
 
 def _unique_names(computers: Sequence[Computer]) -> list[str]:
-    """DESIGN section 8: the DNS host name where known, else the inventory's name; what would occur twice takes its inventory name."""
-    first = [_first_name(computer) for computer in computers]
-    count = Counter(first)
-    names = []
-    for name, computer in zip(first, computers, strict=True):
-        if count[name] > 1:
-            owner = next((join.owner for join in computer.joins.values() if join.owner), None)
-            name = computer.host.name if computer.host else f"{name}/{owner.owner_id if owner else ''}"
-        names.append(name)
+    """DESIGN section 8: the DNS host name where known, else the inventory's name; what would occur twice takes its inventory name.
+
+    Repeated, because a host that calls itself by another's inventory name must not end up with the other's name.
+    """
+    names = [_first_name(computer) for computer in computers]
+    while clashing := {name for name, count in Counter(names).items() if count > 1}:
+        distinct = [_distinct_name(c, name) if name in clashing else name for name, c in zip(names, computers, strict=True)]
+        if distinct == names:
+            break
+        names = distinct
     return names
+
+
+def _distinct_name(computer: Computer, name: str) -> str:
+    if computer.host is not None:
+        return computer.host.name
+    suffix = "/" + next((join.owner.owner_id for join in computer.joins.values() if join.owner is not None), "")
+    return name if name.endswith(suffix) else name + suffix
 
 
 def _first_name(computer: Computer) -> str:
@@ -175,7 +183,7 @@ def _first_name(computer: Computer) -> str:
         return computer.observation.dns_name
     if computer.host is not None:
         return computer.host.name
-    return next((join.owner.name.lower() for join in computer.joins.values() if join.owner is not None), "")
+    return next((join.owner.name.lower() or join.owner.owner_id for join in computer.joins.values() if join.owner is not None), "")
 
 
 def _live_keys(computers: Sequence[Computer]) -> dict[str, frozenset[int]]:
@@ -200,8 +208,7 @@ def _owners(judge: _Judge, nodes: Sequence[int], store: str) -> tuple[frozenset[
         if join.owner is not None:
             owners.add(join.owner.owner_id)
     if len(nodes) > 1:
-        seen = judge.computers[nodes[0]].seen
-        cluster = name_object(judge.indexes[store].reading.owners, seen.cluster if seen else None)
+        cluster = name_object(judge.indexes[store].reading, judge.computers[nodes[0]].seen)
         if cluster is not None:
             owners.add(cluster.owner_id)
     return frozenset(owners), frozenset(rivals), disputed
@@ -282,21 +289,22 @@ def _computer_row(judge: _Judge, index: int) -> ComputerRow:
 def _volume_rows(judge: _Judge, index: int) -> tuple[VolumeRow, ...]:
     computer = judge.computers[index]
     hidden = judge.elsewhere.get(index, frozenset())
+    volumes = (computer.observation.volumes if computer.observation else None) or ()
+    return tuple(_volume_row(judge, index, volume) for volume in volumes if volume.device_id not in hidden)
+
+
+def _volume_row(judge: _Judge, index: int, volume: ObservedVolume) -> VolumeRow:
+    """A volume where it is listed. One that nodes share is judged by each node's word, and the worst holds: no node's word hides another's."""
+    members = judge.shared.get((index, volume.device_id), [(index, volume)])
+    nodes = list(dict.fromkeys(node for node, _told in members))
+    names = tuple(judge.names[node] for node in nodes) if len(nodes) > 1 else ()
     rows = []
-    for volume in (computer.observation.volumes if computer.observation else None) or ():
-        if volume.device_id in hidden:
-            continue
-        nodes = judge.shared.get((index, volume.device_id), (index,))
-        protectors = _protector_rows(judge, nodes, volume)
-        rows.append(
-            VolumeRow(
-                volume=volume,
-                judgement=_judge_volume(judge, computer, volume, protectors),
-                protectors=protectors,
-                nodes=tuple(judge.names[node] for node in nodes) if len(nodes) > 1 else (),
-            )
-        )
-    return tuple(rows)
+    for node, told in members:
+        protectors = _protector_rows(judge, nodes, told)
+        judgement = _judge_volume(judge, judge.computers[node], told, protectors)
+        rows.append(VolumeRow(volume=told, judgement=judgement, protectors=protectors, nodes=names))
+    worst = verdict.worst(row.judgement.verdict for row in rows if row.judgement.verdict is not None)
+    return next(row for row in rows if row.judgement.verdict is worst)
 
 
 def _without_volumes(judge: _Judge, computer: Computer) -> Verdict:

@@ -3,7 +3,8 @@
 """Which object in a store is which computer, and how we know (DESIGN section 4).
 
 A host's own name is a claim; it becomes authenticated when the channel proved the same name. A name in the inventory alone is the weakest
-join. Two live hosts that hold the same owner hold nothing: nobody can say whose entries lie there.
+join. Two live hosts that hold the same owner hold nothing: nobody can say whose entries lie there. A member of a domain whose object the
+reading could not have brought has no owner here, but that is no reason to say that nothing is escrowed for it.
 """
 
 from __future__ import annotations
@@ -30,15 +31,25 @@ class InventoryHost:
 class StoreJoin:
     """Where a computer's entries lie in one store; ``owner`` None: it has none there.
 
-    ``disputed``: there are owners (``rivals``, by ID), but it cannot be said whose they are: two live hosts hold the same one, or the
-    directory holds twins.
+    ``doubt``: why it cannot be said which entries are its own (two live hosts hold one owner, several objects answer to one name, the
+    object may lie where nobody searched); empty where it can. ``rivals``: owners, by ID, that might be its own.
     """
 
     owner: Owner | None = None
     rivals: frozenset[str] = frozenset()
     join: Join | None = None
-    disputed: bool = False
+    doubt: str = ""
     collision: bool = False
+
+    @property
+    def owner_id(self) -> str | None:
+        """The owner's ID in the store."""
+        return self.owner.owner_id if self.owner is not None else None
+
+    @property
+    def disputed(self) -> bool:
+        """Whether what was not found among its own entries may be its own all the same."""
+        return bool(self.doubt)
 
 
 NO_JOIN = StoreJoin()
@@ -99,29 +110,47 @@ class _Index:
             self.by_name[owner.name.lower()].append(owner)
 
     @staticmethod
-    def only(candidates: Sequence[Owner]) -> StoreJoin:
-        """The one candidate; of several the only enabled one; else a dispute."""
+    def only(candidates: Sequence[Owner], join: Join) -> StoreJoin:
+        """The one candidate, joined as said; of several the only enabled one; else a dispute."""
         if len(candidates) > 1:
             candidates = [owner for owner in candidates if owner.enabled] or candidates
         if len(candidates) > 1:
-            return StoreJoin(disputed=True, rivals=frozenset(owner.owner_id for owner in candidates))
-        return StoreJoin(owner=candidates[0]) if candidates else NO_JOIN
+            return _disputed(candidates, "several objects answer to its name")
+        return StoreJoin(owner=candidates[0], join=join) if candidates else NO_JOIN
+
+
+def _disputed(rivals: Sequence[Owner], why: str) -> StoreJoin:
+    listed = ", ".join(owner.location for owner in rivals[:3]) + (" and more" if len(rivals) > 3 else "")
+    return StoreJoin(rivals=frozenset(owner.owner_id for owner in rivals), doubt=f"{why}: {listed}")
 
 
 def _hard(index: _Index, observation: Observation, *, fresh: bool) -> StoreJoin:
-    found = index.only(index.by_dns.get(observation.dns_name or "", ()))
-    if found.owner is None or found.disputed:
-        return found
-    proven = fresh and (found.owner.dns_name or "").lower() in observation.authenticated_names
-    return StoreJoin(owner=found.owner, join=Join.AUTHENTICATED if proven else Join.CLAIMED)
+    """By the host's own word; one that says it is in no domain has no object there, whatever it calls itself."""
+    if observation.part_of_domain is False:
+        return NO_JOIN
+    found = index.only(index.by_dns.get(observation.dns_name or "", ()), Join.CLAIMED)
+    if found.owner is not None and fresh and (found.owner.dns_name or "").lower() in observation.authenticated_names:
+        return StoreJoin(owner=found.owner, join=Join.AUTHENTICATED)
+    return found
 
 
 def _soft(index: _Index, host: InventoryHost) -> StoreJoin:
     names = [text.lower().rstrip(".") for text in (host.name, host.address) if text]
     candidates = [owner for name in names for owner in index.by_dns.get(name, ())] or index.by_name.get(host.name.lower(), [])
-    unique = list({owner.owner_id: owner for owner in candidates}.values())
-    found = index.only(unique)
-    return StoreJoin(owner=found.owner, join=Join.BY_NAME) if found.owner else found
+    return index.only(list({owner.owner_id: owner for owner in candidates}.values()), Join.BY_NAME)
+
+
+def _beyond(index: _Index, reading: StoreReading, said: Observation) -> StoreJoin:
+    """A member of a domain without an owner: whether its object may be one that this reading did not bring, or brought unrecognised."""
+    if said.part_of_domain is False:
+        return NO_JOIN
+    if said.part_of_domain is None or not said.domain:
+        return StoreJoin(doubt="the host did not tell which domain it is in")
+    if reading.domain and said.domain != reading.domain.lower():
+        return StoreJoin(doubt=f"it is a member of {said.domain}, and {reading.domain} was searched")
+    if namesakes := index.by_name.get(said.name.lower(), []) if said.name else []:
+        return _disputed(namesakes, "an object has its name, but not its DNS name")
+    return NO_JOIN if reading.whole else StoreJoin(doubt="it has no object under the search bases, and may have one elsewhere")
 
 
 def join_store(reading: StoreReading, computers: Sequence[Computer]) -> list[Owner]:
@@ -130,31 +159,37 @@ def join_store(reading: StoreReading, computers: Sequence[Computer]) -> list[Own
     Order: what a host says (its DNS name), then its inventory name. A join by name alone never takes an owner that a host's own word holds.
     """
     index = _Index(reading.owners)
-    holders: dict[str, list[Computer]] = defaultdict(list)
-    held: set[str] = set()
     for computer in computers:
-        found = NO_JOIN
-        if computer.observation is not None:
-            found = _hard(index, computer.observation, fresh=computer.fresh)
-            if found.owner is not None:
-                held.add(found.owner.owner_id)
-                if computer.fresh:
-                    holders[found.owner.owner_id].append(computer)
+        found = _hard(index, computer.observation, fresh=computer.fresh) if computer.observation is not None else NO_JOIN
         computer.joins[reading.store] = found
+    held = {computer.joins[reading.store].owner_id for computer in computers}
     for computer in computers:
         said = computer.seen
         if computer.joins[reading.store] is not NO_JOIN or computer.host is None or (said is not None and said.part_of_domain is False):
             continue
         found = _soft(index, computer.host)
-        if found.owner is None or found.owner.owner_id not in held:
-            computer.joins[reading.store] = found
-    for owner_id, sharers in holders.items():
-        if len(sharers) > 1:
-            for computer in sharers:
-                shared = computer.joins[reading.store]
-                computer.joins[reading.store] = StoreJoin(join=shared.join, rivals=frozenset({owner_id}), disputed=True, collision=True)
-    taken = set(held)
-    for computer in computers:
-        join = computer.joins[reading.store]
-        taken |= join.rivals | ({join.owner.owner_id} if join.owner else set())
+        if found.owner is not None and found.owner.owner_id in held:
+            found = NO_JOIN
+        if found is NO_JOIN and said is not None:
+            found = _beyond(index, reading, said)
+        computer.joins[reading.store] = found
+    taken = {computer.joins[reading.store].owner_id for computer in computers}
+    _collide(reading.store, computers)
     return [owner for owner in reading.owners if owner.in_scope and not owner.deleted and owner.owner_id not in taken]
+
+
+def _collide(store: str, computers: Sequence[Computer]) -> None:
+    """Take the owner from live hosts that share it."""
+    holders: dict[str, list[Computer]] = defaultdict(list)
+    for computer in computers:
+        owner = computer.joins[store].owner
+        if owner is not None and computer.fresh:
+            holders[owner.owner_id].append(computer)
+    for owner_id, sharers in holders.items():
+        for computer in sharers if len(sharers) > 1 else ():
+            computer.joins[store] = StoreJoin(
+                join=computer.joins[store].join,
+                rivals=frozenset({owner_id}),
+                doubt="another live computer holds the same object",
+                collision=True,
+            )

@@ -69,6 +69,7 @@ class ActiveDirectoryStore:
             entries=tuple(entries),
             domain=directory.domain,
             read_only=directory.read_only,
+            whole=not reader.settings.search_bases,
         )
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:

@@ -196,13 +196,69 @@ def test_two_live_hosts_with_one_identity_hold_nothing() -> None:
 def test_twins_in_the_directory_are_nobodys_own_unless_one_is_disabled() -> None:
     twin = owner("pc01", owner_id="guid-twin")
     result = judge(["pc01"], [said("pc01", volume(key(1)))], reading([owner("pc01"), twin], [entry("pc01", key(1))]))
-    assert row(result, "pc01.corp.example").verdict is Verdict.UNKNOWN
+    assert row(result, "pc01").verdict is Verdict.UNKNOWN
+    told = next(finding for finding in result.findings if finding.code == "KW-VOL-007" and finding.computer == "pc01")
+    assert "several objects answer to its name: CN=pc01,DC=corp,DC=example, CN=pc01,DC=corp,DC=example" in told.message
+    # neither is known to be the host's, so each is a computer that only the directory knows: none is lost
+    assert [item.name for item in result.computers] == ["pc01", "pc01.corp.example/guid-pc01", "pc01.corp.example/guid-twin"]
     result = judge(
         ["pc01"],
         [said("pc01", volume(key(1)))],
         reading([owner("pc01"), replace(twin, enabled=False, in_scope=False)], [entry("pc01", key(1))]),
     )
     assert row(result, "pc01.corp.example").verdict is Verdict.ESCROWED
+
+
+def test_two_live_hosts_that_are_one_object_by_their_inventory_names_hold_nothing() -> None:
+    observations = [said(host, volume(key(1)), dns_name=f"{host}.other.example", name="X") for host in ("pc01", "PC01")]
+    result = judge(["pc01", "PC01"], observations, reading([owner("pc01", dns_name=None)], [entry("pc01", key(1))]))
+    assert [item.verdict for item in result.computers] == [Verdict.UNKNOWN, Verdict.UNKNOWN]
+    assert [codes(result, item.name) for item in result.computers] == [["KW-HST-007", "KW-HST-008"]] * 2
+
+
+def test_a_machine_that_is_in_no_domain_takes_no_object_by_its_word() -> None:
+    liar = said("kiosk", volume(key(1)), dns_name="pc01.corp.example", domain=None, part_of_domain=False)
+    result = judge(["kiosk"], [liar], reading([owner("pc01")], [entry("pc01", key(1))]))
+    assert row(result, "kiosk").verdict is Verdict.UNESCROWED
+    assert codes(result, "kiosk", "C:") == ["KW-ESC-006", "KW-VOL-004"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "about", "told"),
+    [
+        ({"domain": "emea.example"}, {}, "it is a member of emea.example, and corp.example was searched"),
+        ({}, {"whole": False}, "it has no object under the search bases"),
+        ({"name": "PC01"}, {}, "an object has its name, but not its DNS name: CN=pc01,DC=corp,DC=example"),
+        ({"part_of_domain": None, "domain": None}, {}, "the host did not tell which domain it is in"),
+        ({"domain": None}, {}, "the host did not tell which domain it is in"),
+    ],
+)
+def test_a_member_whose_object_was_not_in_reach_is_unknown_never_missing(
+    facts: dict[str, object], about: dict[str, object], told: str
+) -> None:
+    host = said("alias", volume(key(1)), **({"dns_name": "pc01.lon.example"} | facts))
+    result = judge(["alias"], [host], reading([owner("pc01", in_scope=False)], [entry("pc01", key(2))], **about))
+    found = row(result, "pc01.lon.example")
+    assert found.verdict is Verdict.UNKNOWN
+    assert codes(result, found.name, "C:") == ["KW-VOL-007"]
+    assert f"store ad: {told}" in next(finding.message for finding in result.findings if finding.code == "KW-VOL-007")
+
+
+def test_a_member_of_the_searched_domain_without_any_object_has_nothing_escrowed() -> None:
+    result = judge(["pc01"], [said("pc01", volume(key(1)), name="PC01")], reading([owner("pc02", in_scope=False)]))
+    assert row(result, "pc01.corp.example").verdict is Verdict.UNESCROWED
+
+
+def test_names_are_unique_whatever_hosts_call_themselves() -> None:
+    told = [
+        said("a", dns_name="one.corp.example"),
+        said("b", dns_name="one.corp.example"),
+        said("c", dns_name="a", domain=None, part_of_domain=False),
+        said("d", dns_name="c", domain=None, part_of_domain=False),
+    ]
+    nameless = [owner("one", dns_name=None, owner_id="guid-1"), replace(owner("two", dns_name=None), name="")]
+    result = judge(["a", "b", "c", "d"], told, reading([*nameless, owner("three", dns_name="d")]))
+    assert [item.name for item in result.computers] == ["a", "b", "c", "d", "d/guid-three", "guid-two", "one"]
 
 
 def test_a_join_by_name_never_takes_an_owner_that_a_host_holds() -> None:
@@ -329,6 +385,51 @@ def test_a_cluster_volume_is_one_only_with_the_clusters_own_evidence(evidence: b
         assert codes(result, "node1.corp.example", "E:") == ["KW-ESC-006", "KW-VOL-004"]
 
 
+SHARED = volume(key(9), letter="E:", kind="fixed", persistent="{ABC}")
+
+
+def cluster_of(*volumes: Sequence[ObservedVolume], **about: object) -> EstateJudgement:
+    """Nodes of one cluster with these volumes, every key escrowed under the first node."""
+    nodes = [said(f"node{number}", *listed, cluster="clu1") for number, listed in enumerate(volumes, 1)]
+    keys = dict.fromkeys(p.key_id for listed in volumes for one in listed for p in one.protectors or ())
+    entries = [entry("node1", key_id, number=number) for number, key_id in enumerate(keys)]
+    names = [node.host for node in nodes]
+    return judge(names, nodes, replace(reading([owner(name) for name in names], entries), **about))
+
+
+@pytest.mark.parametrize(
+    "facts", [{"protection": "off"}, {"conversion": "decryption_in_progress"}, {"conversion": None}, {"method": "aes_128_diffuser"}]
+)
+def test_no_node_hides_what_another_says_of_a_shared_volume(facts: dict[str, object]) -> None:
+    worse = replace(SHARED, **facts)
+    good, bad = cluster_of([SHARED], [SHARED]), cluster_of([SHARED], [worse])
+    assert (good.volumes, bad.volumes) == (1, 1)
+    assert bad.verdicts == cluster_of([worse], [SHARED]).verdicts
+    assert bad.passed is (facts.keys() == {"method"})
+    if not bad.passed:
+        assert row(bad, "node1.corp.example").volumes[0].volume == worse
+
+
+def test_a_first_node_that_denies_the_recovery_password_does_not_speak_for_the_second() -> None:
+    denied = replace(SHARED, protectors=(ObservedProtector(key_id=key(9), type="tpm"),))
+    assert cluster_of([denied], [SHARED]).verdicts == {"no_recovery_password": 1}
+
+
+def test_a_device_id_that_is_listed_twice_hides_no_other_volume() -> None:
+    twice = replace(volume(key(1)), device_id=SHARED.device_id)
+    result = cluster_of([twice, SHARED], [volume(key(2)), SHARED])
+    assert [item.volume.letter for item in row(result, "node2.corp.example").volumes] == ["C:"]
+
+
+@pytest.mark.parametrize(("domain", "names"), [("other.example", 1), ("corp.example", 2)])
+def test_a_cluster_name_object_is_one_and_of_the_nodes_own_domain(domain: str, names: int) -> None:
+    nodes = [said(n, SHARED, cluster="clu1") for n in ("node1", "node2")]
+    objects = [replace(owner(f"clu1-{n}", cluster_name_object=True, in_scope=False), name="CLU1") for n in range(names)]
+    store = reading([owner("node1"), owner("node2"), *objects], [entry("clu1-0", key(9))], domain=domain)
+    found = row(judge(["node1", "node2"], nodes, store), "node1.corp.example")
+    assert found.volumes[0].judgement.verdict is Verdict.UNESCROWED
+
+
 def test_a_domain_controller_whose_key_is_only_in_its_own_domain() -> None:
     result = judge(["dc1"], [said("dc1", volume(key(1)), domain_controller=True)], reading([owner("dc1")], [entry("dc1", key(1))]))
     assert codes(result, "dc1.corp.example", "C:") == ["KW-ESC-012"]
@@ -353,6 +454,13 @@ def test_an_observed_computer_without_volumes(facts: dict[str, object], verdict:
     result = judge(["pc01"], [replace(said("pc01"), **facts)], reading([owner("pc01")]))
     assert row(result, "pc01.corp.example").verdict is verdict
     assert result.units == 1
+
+
+def test_an_observed_computer_without_volumes_says_why() -> None:
+    unread = said("pc01", errors=(ReadError(read="Win32_EncryptableVolume", code="0x1"),))
+    for volumes, told in (((), "it lists no volume"), (None, "its volumes were not read; Win32_EncryptableVolume 0x1")):
+        result = judge(["pc01"], [replace(unread, volumes=volumes)], reading([owner("pc01")]))
+        assert told in next(finding.message for finding in result.findings)
 
 
 def test_a_computer_with_nothing_in_scope_has_no_verdict_and_is_not_counted() -> None:
