@@ -45,7 +45,7 @@ def dead(lab: Lab) -> str:
     return lab.block.infrastructure(200)
 
 
-# --- its end -------------------------------------------------------------------------------------------------------------------------------
+# --- its end -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_dead_hosts_are_reported_and_end_nothing(player: Player) -> None:
@@ -105,7 +105,7 @@ def test_a_fleet_that_passes_passes(player: Player) -> None:
     assert "NOT PASSED" not in run.output
 
 
-# --- who is asked, who is accounted for ------------------------------------------------------------------------------------------------
+# --- who is asked, who is accounted for ------------------------------------------------------------------------------------------
 
 
 def test_a_limit_leaves_the_others_in_the_report(player: Player, fleet: Lab) -> None:
@@ -185,7 +185,7 @@ def test_strategies_and_batches_bring_the_same_report(player: Player, reported: 
     assert run.report["summary"] == reported[0].report["summary"]
 
 
-# --- what is refused -----------------------------------------------------------------------------------------------------------------------
+# --- what is refused -----------------------------------------------------------------------------------------------------------------
 
 
 def test_the_playbook_does_not_become_anybody_by_a_default(player: Player) -> None:
@@ -227,7 +227,7 @@ def test_a_delegated_task_observes_the_other_host(player: Player) -> None:
     assert run.observation("pc02", "in vain")["reason"] == "unreachable"
 
 
-# --- what it writes ------------------------------------------------------------------------------------------------------------------------
+# --- what it writes ------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_report_is_written_with_sane_modes_and_is_valid(player: Player) -> None:
@@ -302,7 +302,7 @@ def test_a_broken_earlier_report_is_replaced(player: Player) -> None:
         Draft202012Validator(SCHEMA).validate(json.loads(place.read_text(encoding="utf-8")))
 
 
-# --- options -------------------------------------------------------------------------------------------------------------------------------
+# --- options -------------------------------------------------------------------------------------------------------------------------
 
 
 def direct(player: Player, *arguments: dict[str, Any], only: list[str] | None = None) -> Run:

@@ -41,6 +41,10 @@ def library_error(error: Exception, settings: ConnectionSettings, method: str, *
     return problems.no_http(settings)
 
 
+#: no cache at all, and a cache without this account's ticket
+_NO_TICKET = ("no kerberos credentials", "credentials cache", "in cache collection")
+
+
 def _never_connected(error: BaseException) -> bool:
     names = {type(one).__name__ for one in problems.chain(error)}
     return bool(names & {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ConnectTimeout", "SSLError", "ProxyError"})
@@ -66,11 +70,11 @@ def _logon_error(error: Exception, settings: ConnectionSettings, method: str) ->
             meaning=f"the domain knows no service {settings.service}/{host}",
             remedy="Connect by the host's DNS name, or set ansible_winrm_kerberos_hostname_override to it.",
         )
-    if "no kerberos credentials" in words or "no credentials cache" in words or "credentials cache" in words:
+    if any(known in words for known in _NO_TICKET):
         return AuthenticationError(
             attempted,
             target=target,
-            meaning="there is no Kerberos ticket",
+            meaning=f"there is no Kerberos ticket for {settings.username}" if settings.username else "there is no Kerberos ticket",
             remedy="Run kinit before, or give ansible_password so that a ticket is fetched for each host.",
         )
     if "clock skew" in words:
