@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible.errors import AnsibleError
+
 from .._core.joins import InventoryHost
 from .._core.model import FailureReason, Observation
 from .._core.observation import parse_observation
 from .._errors import BadDataError, OptionError
+from .options import plain
 
 #: variables that say where an inventory host is reached, first found counts
 _ADDRESS_VARIABLES = ("ansible_host", "ansible_winrm_host", "ansible_psrp_host")
@@ -26,8 +29,7 @@ def raw_variables(hostvars: Any, host: str) -> Mapping[str, Any]:
 
 def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> list[InventoryHost]:
     """The inventory hosts the report must account for; OptionError names those that the inventory does not know."""
-    hostvars = task_vars["hostvars"]
-    inventory = list(task_vars.get("groups", {}).get("all", ()))
+    inventory = [plain(name) for name in task_vars.get("groups", {}).get("all", ())]
     names = list(dict.fromkeys(inventory if wanted is None else wanted))
     strangers = sorted(set(names) - set(inventory))
     if strangers:
@@ -37,14 +39,20 @@ def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> l
             meaning=f"the inventory does not know {', '.join(strangers[:5])}" + (" and others" if len(strangers) > 5 else ""),
             remedy="Give inventory names, for example groups['windows'].",
         )
-    hosts = []
-    for name in names:
-        variables = raw_variables(hostvars, name)
-        address = next((str(variables[key]) for key in _ADDRESS_VARIABLES if variables.get(key)), None)
-        if address is not None and "{{" in address:
-            address = str(hostvars[name][next(key for key in _ADDRESS_VARIABLES if variables.get(key))])
-        hosts.append(InventoryHost(name=name, address=address))
-    return hosts
+    return [InventoryHost(name=name, address=_address(task_vars["hostvars"], name)) for name in names]
+
+
+def _address(hostvars: Any, host: str) -> str | None:
+    """Where a host is reached; None where no variable says it, or the one that does cannot be templated: then nobody reaches it anyway."""
+    variables = raw_variables(hostvars, host)
+    name = next((name for name in _ADDRESS_VARIABLES if variables.get(name)), None)
+    if name is None:
+        return None
+    try:
+        text = str(plain(variables[name]))
+        return str(plain(hostvars[host][name])) if "{{" in text or "{%" in text else text
+    except AnsibleError:
+        return None
 
 
 def collect_observations(
@@ -63,7 +71,7 @@ def collect_observations(
         items = [*_registered(host.name, registered, now), *_parsed(host.name, given.get(host.name), now)]
         if items:
             found[host.name] = items
-    strangers = sorted(set(given) - {host.name for host in hosts})
+    strangers = sorted(map(str, given.keys() - {host.name for host in hosts}))
     if strangers:
         first = ", ".join(strangers[:5])
         warn(f"{len(strangers)} observations are left out, as the report does not account for their hosts: {first}.")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,22 +21,24 @@ def compile_query(expression: str) -> Callable[[Mapping[str, Any]], Any]:
     """A function from a report to the expression's result; OptionError, at once or from the function, where the expression is wrong."""
     try:
         compiled = jmespath.compile(expression)
-    except JMESPathError as error:
-        raise _refused(error) from error
+    except (JMESPathError, RecursionError) as error:
+        raise _refused(str(error)) from error
 
     def search(report: Mapping[str, Any]) -> Any:
         try:
-            return compiled.search(report)
-        except JMESPathError as error:
-            raise _refused(error) from error
+            found = compiled.search(report)
+        except (JMESPathError, RecursionError) as error:
+            raise _refused(str(error)) from error
+        try:
+            json.dumps(found, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise _refused("its result holds an expression or a number without end, which is no data") from error
+        return found
 
     return search
 
 
-def _refused(error: Exception) -> OptionError:
+def _refused(meaning: str) -> OptionError:
     return OptionError(
-        "query the report",
-        target="option query",
-        meaning=str(error).splitlines()[0],
-        remedy="See https://jmespath.org for the grammar.",
+        "query the report", target="option query", meaning=meaning.partition("\n")[0], remedy="See https://jmespath.org for the grammar."
     )
