@@ -40,6 +40,9 @@ class ActionModule(KeywardAction):
             store.close()
         scope = {"hosts": len(hosts), "ad": {"search_bases": list(directory.search_bases), "max_idle_days": directory.idle_days}}
         report = document.build(judgement, scope)
+        # what the directory said; what hosts said was masked where they were asked
+        report["stores"] = self.masked(report["stores"])
+        report["findings"] = [self.masked(finding) if finding["computer"] is None else finding for finding in report["findings"]]
         result: dict[str, Any] = {
             "changed": False,
             "summary": report["summary"],

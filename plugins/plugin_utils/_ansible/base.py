@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import traceback
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
-from .._core.redaction import Secret
+from .._core.redaction import Mask, Secret
 from .._errors import KeywardError, OptionError
 from .._report.terminal import printable
 from .._windows.wsman.settings import ConnectionSettings
@@ -104,6 +104,12 @@ class KeywardAction(ActionBase):
         return False
 
     @property
+    def _mask(self) -> Mask:
+        """Of what this action was entrusted with, from the moment it is known."""
+        mask: Mask = self.__dict__.setdefault("_masking", Mask())
+        return mask
+
+    @property
     def check_mode(self) -> bool:
         """Whether nothing may be changed."""
         return bool(self._task.check_mode)
@@ -113,7 +119,7 @@ class KeywardAction(ActionBase):
         self._revealing = False
         asked_no_log = self._task.no_log
         try:
-            result = self._run(task_vars or {})
+            result: dict[str, Any] = self.masked(self._run(task_vars or {}))
             if self._revealing:
                 result["_ansible_no_log"] = True
             return result
@@ -122,10 +128,11 @@ class KeywardAction(ActionBase):
         except Exception as error:  # noqa: BLE001 (a raised exception is not censored by Ansible: none may escape)
             result = self.failure(self._surprise(error))
             if not self._revealing:  # not as the result's ``exception``: ansible-core 2.19 shows that to nobody by default
-                self._display.vvv(_places(error), host=self.target(task_vars or {})[0])
+                self._display.vvv(self._mask.text(_places(error)), host=self.target(task_vars or {})[0])
         # nothing was revealed and our texts hold no secret: a failure that nobody can read helps nobody
         self._task.no_log = asked_no_log
-        return result
+        masked: dict[str, Any] = self.masked(result)
+        return masked
 
     def _run(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         self._refuse_keywords()
@@ -134,6 +141,8 @@ class KeywardAction(ActionBase):
         if self.reveals(params.values):
             self._revealing = True
             self._task.no_log = True
+        for secret in _secrets(params.values):
+            self._mask.learn(secret)
         if self._revealing or _holds_secret(params.values):
             harden_process()
         for warning in params.warnings:
@@ -179,6 +188,7 @@ class KeywardAction(ActionBase):
         )
         settings = resolve_connection(variables, template=templar.template, keywords=keywords, name=host)
         if settings.password is not None:
+            self._mask.learn(settings.password)
             harden_process()
         for warning in settings.warnings:
             self.warn(warning)
@@ -204,13 +214,17 @@ class KeywardAction(ActionBase):
             audit_file=params.get("audit_file"),
         )
 
+    def masked(self, value: Any) -> Any:
+        """A copy of a result, or of a part of a report, without the secrets of this task in any text that a peer had a part in."""
+        return self._mask.prose(value)
+
     def say(self, text: str) -> None:
         """Print lines to the user's terminal, from a worker too; nothing in them can command the terminal."""
-        self._display.display("\n".join(printable(line) for line in text.split("\n")))
+        self._display.display("\n".join(printable(line) for line in self._mask.text(text).split("\n")))
 
     def warn(self, text: str) -> None:
         """Warn the user; the same text is shown once a run, so it should not name the host."""
-        self._display.warning(printable(text))
+        self._display.warning(printable(self._mask.text(text)))
 
     def require(self, *names: str) -> None:
         """Check that libraries can be imported, by import name, and report all that are missing at once.
@@ -248,11 +262,18 @@ def describe(error: KeywardError) -> dict[str, str]:
 
 
 def _holds_secret(value: Any) -> bool:
+    return next(_secrets(value), None) is not None
+
+
+def _secrets(value: Any) -> Iterator[Secret[str]]:
     if isinstance(value, Secret):
-        return True
-    if isinstance(value, Mapping):
-        return any(_holds_secret(item) for item in value.values())
-    return isinstance(value, list) and any(_holds_secret(item) for item in value)
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secrets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets(item)
 
 
 def _place(error: BaseException) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Generic, SupportsIndex, TypeVar
 
 T = TypeVar("T", str, bytes)
@@ -54,3 +55,58 @@ class Secret(Generic[T]):
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[str], tuple[str]]:
         """A pickle of a secret holds the mask."""
         return (str, (MASK,))
+
+
+#: keys of results and reports under which a peer's own words may stand
+PROSE = frozenset({"msg", "message", "messages", "meaning", "remedy", "reason", "problem", "error", "errors", "warning", "warnings"})
+#: a shorter secret is found in any text by chance, and every text would be blots
+LEAST_MASKED = 4
+
+
+class Mask:
+    """Takes secrets out of texts that a peer had a part in: a host, a proxy or a directory may repeat what it was told in confidence.
+
+    It knows a secret as it is and within base64, as HTTP's Basic authentication sends it. It is a net below careful texts, not a reason to
+    be careless with them: other spellings pass, and data that are not prose are left alone, since a mask would falsify them.
+    """
+
+    def __init__(self) -> None:
+        self._needles: list[str] = []
+
+    def learn(self, secret: Secret[str]) -> None:
+        """Mask this one too."""
+        value = secret.reveal()
+        if len(value) < LEAST_MASKED:
+            return
+        found = {value, *_within_base64(value.encode("utf-8", "surrogatepass"))}
+        # the longest first: a secret may be a part of another one
+        self._needles = sorted(found.union(self._needles), key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text with every known secret replaced."""
+        for needle in self._needles:
+            text = text.replace(needle, MASK)
+        return text
+
+    def prose(self, value: Any, *, inside: bool = False) -> Any:
+        """A copy of a result in which the texts under the keys of :data:`PROSE` are masked, at any depth; ``inside``: every text."""
+        if not self._needles:
+            return value
+        if isinstance(value, str):
+            return self.text(value) if inside else value
+        if isinstance(value, dict):
+            return {key: self.prose(item, inside=inside or key in PROSE) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.prose(item, inside=inside) for item in value]
+        return value
+
+
+def _within_base64(value: bytes) -> list[str]:
+    """The characters that stand for the value, and for nothing beside it, in base64 of whatever it is a part of."""
+    found = []
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + value).decode("ascii")
+        # the first and the last characters also hold bits of the neighbours
+        inner = encoded[(0, 2, 3)[offset] : len(encoded) - (0, 3, 2)[(offset + len(value)) % 3]]
+        found += [inner] if len(inner) >= LEAST_MASKED else []
+    return found
