@@ -33,6 +33,7 @@ MODULES = Path(__file__).resolve().parents[2] / "modules"
 SECRET_OPTIONS = frozenset(
     {
         "password",
+        "secret",
         "client_secret",
         "certificate_password",
         "client_certificate_password",
@@ -43,12 +44,17 @@ SECRET_OPTIONS = frozenset(
 )
 
 #: options that sound like a secret and are none
-PUBLIC_OPTIONS = frozenset({"recovery_password_format", "password_file", "vault_password_file", "token_endpoint", "client_secret_file"})
+PUBLIC_OPTIONS = frozenset(
+    {"recovery_password_format", "password_file", "vault_password_file", "token_endpoint", "client_secret_file", "federated_token_file"}
+)
 
 #: what sounds like a secret; ansible's own list (``PASSWORD_MATCH`` of module_utils.basic) and more
 SOUNDS_SECRET = re.compile(
     r"pass(?!ive|ed\b)|pwd|secret|token|credential|cryptkey|private_?key|recovery_?key$|(?:^|_)pin(?:_|$)", re.IGNORECASE
 )
+
+#: lists of directory names: a single one given as text is one, and not cut at the commas inside it, as Ansible does with lists
+NAME_OPTIONS = frozenset({"computer", "search_bases"})
 
 #: relations between options that an argument spec knows, at the top and for suboptions alike
 RULE_NAMES = frozenset({"mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by"})
@@ -90,7 +96,7 @@ class OptionSpec:
         """
         validator = ArgumentSpecValidator(dict(self.argument_spec), **self.rules)
         try:
-            result = validator.validate({str(key): value for key, value in arguments.items()})
+            result = validator.validate(_whole_names(arguments))
         except (TypeError, ValueError, AttributeError, LookupError):  # the validator stumbles over some wrong shapes (a list for a dict)
             raise self._refusal("an option with suboptions has the wrong shape") from None
         hidden = {text for value in result._no_log_values if (text := str(value))}
@@ -122,6 +128,17 @@ class OptionSpec:
         if inner and isinstance(value, list):
             return [self._finish(option, item) for item in value]
         return plain(value)
+
+
+def _whole_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with every single distinguished name as a list of one, under parents too."""
+    whole: dict[str, Any] = {}
+    for key, value in arguments.items():
+        if key in NAME_OPTIONS and isinstance(value, str) and "=" in value:
+            whole[str(key)] = [value]
+        else:
+            whole[str(key)] = _whole_names(value) if isinstance(value, Mapping) and NAME_OPTIONS.intersection(value) else value
+    return whole
 
 
 def plain(value: Any) -> Any:

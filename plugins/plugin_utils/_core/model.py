@@ -269,6 +269,7 @@ class Entry:
     ``key_ids`` are the protector IDs this entry stands for: one for a sound entry; two where name and attribute disagree (both malformed);
     none where no ID can be read. ``defects`` are sentences that say what is malformed (empty for a sound entry).
     ``readable`` False: only its name is visible to this account. ``value`` is set only when values were asked for.
+    ``volume_type`` is what the store says of the volume (Entra: os, fixed, removable), None where it says nothing.
     """
 
     store: str
@@ -277,6 +278,7 @@ class Entry:
     location: str
     key_ids: tuple[str, ...] = ()
     volume_guid: str | None = None
+    volume_type: str | None = None
     created: datetime | None = None
     deleted: bool = False
     readable: bool = True

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""What reading a whole tenant and looking single keys up have in common: one identity, one session, and which owner an entry lies under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ..._core.model import Entry, Owner, StoreState
+from ..._errors import AuthorizationError
+from . import devices, failures, keys, parse
+from .auth import TokenSource
+from .graph import Graph, Outcome, Query
+from .settings import DEVICE_CODE, EntraSettings
+from .throttle import Timing
+from .wire import Wire
+
+OWN_DEVICES_REASON = (
+    "a person is signed in, and Entra ID shows a person without a role for BitLocker keys only those of own devices, without saying so"
+)
+
+
+class EntraReader:
+    """One tenant, and the devices and keys seen in it.
+
+    Args:
+        settings: as whom, where, what.
+        now: the time by which a device is idle.
+        progress: told every few pages how far a long reading is, when the service asks for a long wait, and where to sign in.
+        values: whether keys themselves will be asked for, so that a person who signs in is asked for that permission.
+        timing: clocks and pauses.
+    """
+
+    def __init__(
+        self,
+        settings: EntraSettings,
+        *,
+        now: datetime,
+        progress: Callable[[str], None] | None = None,
+        values: bool = False,
+        timing: Timing | None = None,
+    ) -> None:
+        self.settings = settings
+        self.owners: dict[str, Owner] = {}
+        self._scope = parse.Scope(
+            now=now, trust_types=frozenset(name.lower() for name in settings.trust_types), idle_days=settings.idle_days
+        )
+        self._wire = Wire(settings, timing=timing, say=progress)
+        delegated = [failures.READ if values else failures.READ_BASIC, failures.DEVICES]
+        self._tokens = TokenSource(settings, self._wire, delegated=delegated, say=progress)
+        self.graph = Graph(settings, self._wire, self._tokens, say=progress)
+
+    def connect(self) -> None:
+        """Get a token, if there is none yet.
+
+        Raises:
+            KeywardError: why there is none.
+        """
+        self._tokens.token()
+
+    def close(self) -> None:
+        """Let the connections go; may be called twice."""
+        self._wire.close()
+
+    def read_owners(self, outcome: Outcome, query: Query | None = None) -> list[Owner]:
+        """The devices that a query brings (without one: all), each device ID once: of two the enabled, then the one seen last."""
+        found: dict[str, Owner] = {}
+        for row in self.graph.rows(query or devices.every(), outcome, "devices"):
+            owner = parse.parse_owner(row, self._scope)
+            if owner is None:
+                continue
+            known = found.get(owner.owner_id)
+            if known is None or _rank(owner) > _rank(known):
+                found[owner.owner_id] = owner
+        self.owners.update(found)
+        return list(found.values())
+
+    def read_object(self, object_id: str) -> Owner | None:
+        """The device of an object ID, None where there is none. Raises why it could not be read."""
+        row = self.graph.one(devices.object_of(object_id))
+        owner = parse.parse_owner(row, self._scope) if row is not None else None
+        if owner is None or owner.location != f"device {object_id}":
+            return None
+        self.owners[owner.owner_id] = owner
+        return owner
+
+    def read_entries(self, outcome: Outcome, query: Query | None = None) -> list[Entry]:
+        """The keys that a query brings (without one: all), each once however many pages repeat it."""
+        found: dict[tuple[str, str], Entry] = {}
+        for row in self.graph.rows(query or keys.every(), outcome, "recovery keys"):
+            entry = parse.parse_entry(row)
+            if entry is not None:
+                found.setdefault((entry.entry_id, entry.owner_id), entry)
+        return list(found.values())
+
+    def adopt(self, entries: Sequence[Entry], *, all_devices_known: bool) -> list[Entry]:
+        """Give every entry an owner. A device that is none of all devices is deleted or hidden, and so are its entries."""
+        for owner_id in dict.fromkeys(entry.owner_id for entry in entries):
+            if owner_id not in self.owners:
+                self.owners[owner_id] = parse.lost_owner(owner_id, deleted=all_devices_known)
+        return [replace(entry, deleted=True) if self.owners[entry.owner_id].deleted else entry for entry in entries]
+
+    def judge(self, outcomes: Iterable[Outcome]) -> tuple[StoreState, str]:
+        """What several readings came to: no rights, all to their ends, some of them, or none at all."""
+        outcomes = list(outcomes)
+        problems = [outcome.problem for outcome in outcomes if outcome.problem]
+        refused = [problem for problem in problems if isinstance(problem, AuthorizationError)]
+        if refused:
+            return StoreState.NO_RIGHTS, " ".join(dict.fromkeys(map(str, refused)))
+        if problems and not any(outcome.rows or not outcome.problem for outcome in outcomes):
+            return StoreState.DOWN, str(problems[0])
+        if problems:
+            return StoreState.PARTIAL, " ".join(dict.fromkeys(map(str, problems)))
+        if self.settings.auth_method == DEVICE_CODE:
+            return StoreState.PARTIAL, OWN_DEVICES_REASON
+        return StoreState.SEARCHED, ""
+
+
+def _rank(owner: Owner) -> tuple[bool, float]:
+    return owner.enabled, owner.last_seen.timestamp() if owner.last_seen else 0.0

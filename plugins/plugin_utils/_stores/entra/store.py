@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Entra ID as a store: devices own recovery keys.
+
+Graph answers an application either with every key of the tenant or with 403, so what it does not list is not there, unlike in Active
+Directory. Two things are not so plain: a person who signs in may be shown only the keys of own devices (such a reading is ``partial``),
+and a deleted device is hidden for 30 days while its keys may still be listed (their owner is deleted, and they do not count).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from ..._core.model import StoreReading, StoreState
+from ..._errors import KeywardError, OptionError
+from ..port import StoreNames
+from . import parse
+from .graph import Outcome
+from .reader import EntraReader
+from .settings import EntraSettings
+from .throttle import Timing
+
+
+class EntraStore:
+    """One reading of one tenant; see :class:`EntraReader` for the arguments."""
+
+    def __init__(
+        self, settings: EntraSettings, *, now: datetime, progress: Callable[[str], None] | None = None, timing: Timing | None = None
+    ) -> None:
+        self.reader = EntraReader(settings, now=now, progress=progress, timing=timing)
+
+    def read(self) -> StoreReading:
+        """Every device, and the metadata of every recovery key.
+
+        A service that cannot be used is state ``down``, a missing permission ``no_rights``, a list that did not come to its end
+        ``partial``; each with a reason.
+
+        Raises:
+            OptionError: an option cannot be used.
+        """
+        reader = self.reader
+        try:
+            reader.connect()
+        except OptionError:
+            raise
+        except KeywardError as problem:
+            return StoreReading(store=parse.STORE, state=StoreState.DOWN, reason=str(problem))
+        of_keys, of_devices = Outcome(), Outcome()
+        # keys first: a device that comes in between is then listed with its keys unread, instead of keys whose device seems deleted
+        entries = reader.read_entries(of_keys)
+        reader.read_owners(of_devices)
+        entries = reader.adopt(entries, all_devices_known=of_devices.problem is None)
+        state, reason = reader.judge([of_keys, of_devices])
+        return StoreReading(store=parse.STORE, state=state, reason=reason, owners=tuple(reader.owners.values()), entries=tuple(entries))
+
+    def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
+        """Nothing: Graph has no key whose name alone can be seen."""
+        return StoreNames()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self.reader.close()
