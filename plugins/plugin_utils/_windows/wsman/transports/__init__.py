@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.request
 
 from ...._errors import AuthenticationError, OptionError
 from ..port import Transport
 from ..settings import ConnectionSettings
 from .lean import LeanTransport
+
+if "winrm" in sys.modules:
+    # Ansible's own connection plugin brought the libraries along: so this, too, is loaded once and not by every worker
+    from . import pywinrm as _pywinrm  # noqa: F401 (loading it is the purpose)
 
 METHODS = ("basic", "certificate", "ntlm", "kerberos", "credssp")
 
