@@ -152,7 +152,6 @@ class Box:
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
             "ANSIBLE_FORKS": "12",
             "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_RETRY_FILES_ENABLED": "1",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "PYTHONPATH": str(HERE / "watch"),
             "PYTHONDONTWRITEBYTECODE": "1",

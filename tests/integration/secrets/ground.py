@@ -65,10 +65,10 @@ def make_estate() -> Estate:
         computer.dns_name: computer for computer in estate.computers if computer.machine_password and computer.enabled and computer.dns_name
     }
     plain = [host for host in estate.hosts if host.fault is None and host.certificate == "lab" and host.dns_name in joined]
-    odd, ntlm, kerberos, credssp, certificate = plain[:5]
+    odd, ntlm, kerberos, credssp = plain[:4]
     odd.password = ODD_PASSWORD
     ntlm.transport, ntlm.scheme, ntlm.port = "ntlm", "http", 5985
-    credssp.transport, certificate.transport = "credssp", "certificate"
+    credssp.transport = "credssp"
     account = layout.accounts(estate.realm)[layout.REVEAL]
     kerberos.transport, kerberos.username, kerberos.password = "kerberos", account.kerberos_principal, account.password
     return estate

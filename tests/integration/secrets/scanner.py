@@ -8,6 +8,7 @@ in the data and in every view of it (views.py), views of views included.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Scanner:
         self._grams: dict[bytes, set[str]] = {}
         self._windows: dict[str, list[bytes]] = {}
         self._four: dict[bytes, str] = {}
+        #: digests of what held nothing, with the depth it was looked at: modules and logs come back in every run
+        self._clean: dict[bytes, int] = {}
         self._texts: dict[bytes, str] = {}
         self._bytes: dict[bytes, set[str]] = {}
         self._binaries: dict[str, bytes] = {}
@@ -82,13 +85,16 @@ class Scanner:
     def scan(self, data: bytes, place: str = "") -> set[Leak]:
         """Every secret that is in the data."""
         found: dict[str, Leak] = {}
+        seen: dict[bytes, int] = {}
         viewed = 0
-        for view, content in _all_views(data):
+        for view, content in self._all_views(data, seen):
             viewed += len(content)
             if viewed > MAX_VIEWED:
                 raise ValueError(f"{place} unpacks to more than can be scanned")
             for name in self._look(content):
                 found.setdefault(name, Leak(place, name, view))
+        if not found:
+            self._clean |= seen
         return set(found.values())
 
     def scan_files(self, folder: Path, *, inputs: Iterable[str] = ()) -> set[Leak]:
@@ -104,6 +110,24 @@ class Scanner:
             if path.is_file() and not path.is_symlink():
                 found |= self.scan(path.read_bytes(), name)
         return found | self.scan("\n".join(names).encode("utf-8", "surrogateescape"), "names of files")
+
+    def _all_views(self, data: bytes, seen: dict[bytes, int]) -> Iterator[tuple[str, bytes]]:
+        """The data, what it says when escapes are taken back step by step, and whatever is packed in any of that; each text once."""
+        waiting = [("as it is", data, 0)]
+        while waiting:
+            name, content, depth = waiting.pop()
+            for reading, read in (("", bytes), *views.TEXT.items()):
+                changed = read(content)
+                if reading and changed == content:
+                    continue
+                content, name = changed, f"{name}, {reading}" if reading else name
+                digest = hashlib.blake2b(content, digest_size=16).digest()
+                if len(content) < LEAST_TEXT or min(seen.get(digest, DEPTH + 1), self._clean.get(digest, DEPTH + 1)) <= depth:
+                    continue
+                seen[digest] = depth
+                yield name, content
+                if depth < DEPTH:
+                    waiting += [(f"{name}, {kind}", inner, depth + 1) for kind, inner in views.packed(content)]
 
     def _look(self, content: bytes) -> set[str]:
         latin = views.bytes_of_latin(content)
@@ -159,22 +183,3 @@ def _forms(text: str) -> set[bytes]:
         forms |= {read(form) for form in forms}
     forms |= {views.joined(form) for form in forms}
     return {form for form in forms if len(form) >= LEAST_TEXT}
-
-
-def _all_views(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The data, what it says when escapes are taken back step by step, and whatever is packed in any of that; each text once."""
-    seen: set[bytes] = set()
-    waiting = [("as it is", data, 0)]
-    while waiting:
-        name, content, depth = waiting.pop()
-        for reading, read in (("", bytes), *views.TEXT.items()):
-            changed = read(content)
-            if reading and changed == content:
-                continue
-            content, name = changed, f"{name}, {reading}" if reading else name
-            if len(content) < LEAST_TEXT or content in seen:
-                continue
-            seen.add(content)
-            yield name, content
-            if depth < DEPTH:
-                waiting += [(f"{name}, {kind}", inner, depth + 1) for kind, inner in views.packed(content)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 PLACES = {
@@ -43,18 +44,30 @@ def _secrets(value: Any, depth: int = 0) -> list[str]:
     return [text for item in inner.values() for text in _secrets(item, depth + 1)]
 
 
-def _fail(*arguments: Any, **named: Any) -> Any:
-    found = _secrets([arguments, named])
-    frame = sys._getframe(1)
-    while frame is not None and "keyward" in frame.f_code.co_filename:
-        found += _secrets(dict(frame.f_locals))
+def _held(arguments: Any) -> list[str] | None:
+    """What the collection's code that led here holds; None where there is none of it."""
+    found, ours = _secrets(arguments), False
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if "ansible_collections/keyward" in frame.f_code.co_filename:
+            ours = True
+            found += _secrets(dict(frame.f_locals))
         frame = frame.f_back
-    texts = list(dict.fromkeys(found))
-    raise HorridError(f"failed while holding {texts}") from HorridError(*texts)
+    return list(dict.fromkeys(found)) if ours else None
 
 
-def install(place: str) -> None:
-    """Replace the one call."""
+def install(place: str, note: Callable[..., None]) -> None:
+    """Replace the one call; for callers other than the collection it does what it always did."""
     module, owner, name = PLACES[place]
     target = importlib.import_module(module)
-    setattr(getattr(target, owner) if owner else target, name, _fail)
+    target = getattr(target, owner) if owner else target
+    original = getattr(target, name)
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        held = _held([arguments, named])
+        if held is None:
+            return original(*arguments, **named)
+        note("sabotage", place=place, texts=len(held))
+        raise HorridError(f"failed while holding {held}") from HorridError(*held)
+
+    setattr(target, name, fail)

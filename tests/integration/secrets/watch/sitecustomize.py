@@ -144,4 +144,4 @@ if _FOLDER:
     if os.environ.get("KEYWARD_SABOTAGE"):
         import sabotage
 
-        sabotage.install(os.environ["KEYWARD_SABOTAGE"])
+        sabotage.install(os.environ["KEYWARD_SABOTAGE"], _note)

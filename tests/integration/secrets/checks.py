@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every watched run must satisfy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import INPUTS, Box
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.ground import Ground
+
+
+def assert_clean(box: Box, ground: Ground) -> None:
+    """No secret anywhere, and nothing written where nobody looked."""
+    problems = [str(leak) for leak in sorted(ground.scanner.scan_files(box.folder, inputs=[INPUTS]))]
+    problems += [f"written where nobody looks: {path}" for path in box.written_elsewhere()]
+    problems += [f"trouble while watching: {note}" for note in box.notes("trouble")]
+    problems += [f"not guarded against core dumps: {note}" for note in unguarded(box, ground)]
+    if problems:
+        raise AssertionError("\n".join(problems[:30]))
+
+
+def unguarded(box: Box, ground: Ground) -> list[dict[str, Any]]:
+    """Who spoke to a host or a directory and would have left a core dump, or could be read by others of the same account."""
+    network = f"127.{ground.lab.block.number}."
+    spoke = [note for note in box.notes("connect") if isinstance(note["address"], list) and str(note["address"][0]).startswith(network)]
+    return [note for note in spoke if note["core"] != [0, 0] or note["dumpable"] != 0]
