@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""The report as a table for a spreadsheet: a row for each protector and store, and one for what has no protectors.
+
+UTF-8 with a byte order mark (Excel takes it as UTF-8 only then), CRLF (RFC 4180), and no cell that a spreadsheet would take for a formula
+(OWASP, "CSV Injection").
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .text import visible
+
+#: a spreadsheet that splits at semicolons would begin a cell after each one
+_FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+
+COLUMNS = (
+    "computer",
+    "computer_verdict",
+    "volume",
+    "volume_type",
+    "in_scope",
+    "verdict",
+    "flags",
+    "protector_type",
+    "key_id",
+    "store",
+    "state",
+    "entries",
+    "newest_entry",
+    "location",
+    "join",
+    "method",
+    "conversion",
+    "protection",
+    "encrypted_percent",
+    "findings",
+    "observed_at",
+    "not_observed",
+    "inventory_name",
+    "device_id",
+)
+#: columns that tell of the moment of the run, not of the estate
+VOLATILE_COLUMNS = ("observed_at",)
+
+
+def cell(value: object) -> str:
+    """One cell's text: nothing invisible in it, and an apostrophe before what would begin a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _FORMULA.sub("'", visible(value))
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The whole file's text, beginning with the byte order mark."""
+    out = io.StringIO()
+    out.write("\ufeff")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([cell(row.get(name)) for name in COLUMNS] for row in rows(document))
+    return out.getvalue()
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two tables say the same, whenever they were made."""
+    return _lasting(one) == _lasting(other)
+
+
+def _lasting(text: str) -> list[list[str]]:
+    volatile = {COLUMNS.index(name) for name in VOLATILE_COLUMNS}
+    found = csv.reader(io.StringIO(text, newline=""))
+    return [[value for number, value in enumerate(row) if number not in volatile] for row in found]
+
+
+def rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows as mappings from column to value; a column that says nothing there is absent."""
+    codes: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for finding in document["findings"]:
+        if finding["computer"] is not None:
+            codes[finding["computer"], finding["volume"]].add(finding["code"])
+    for computer in document["computers"]:
+        shared = {
+            "computer": computer["name"],
+            "computer_verdict": computer["verdict"],
+            "observed_at": computer["observed_at"],
+            "not_observed": computer["not_observed"],
+            "inventory_name": computer["identities"]["inventory"],
+        }
+        of_computer = codes[computer["name"], None]
+        if not computer["volumes"]:
+            yield shared | {"verdict": computer["verdict"], "flags": _list(computer["flags"]), "findings": _list(sorted(of_computer))}
+        for volume in computer["volumes"]:
+            found = sorted(codes[computer["name"], volume["volume"]] | of_computer)
+            yield from _volume(shared | {"findings": _list(found)}, volume, computer["identities"]["joins"])
+
+
+def _volume(shared: dict[str, Any], volume: Mapping[str, Any], joins: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    row = shared | {
+        "volume": volume["volume"],
+        "volume_type": volume["type"],
+        "in_scope": volume["in_scope"],
+        "verdict": volume["verdict"],
+        "flags": _list(volume["flags"]),
+        "method": volume["method"],
+        "conversion": volume["conversion"],
+        "protection": volume["protection"],
+        "encrypted_percent": volume["encrypted_percent"],
+        "device_id": volume["device_id"],
+    }
+    for protector in volume["protectors"]:
+        named = row | {"protector_type": protector["type"], "key_id": protector["key_id"]}
+        for store, holding in protector.get("stores", {}).items():
+            yield named | _holding(holding) | {"store": store, "join": joins.get(store)}
+        if not protector.get("stores"):
+            yield named
+    if not volume["protectors"]:
+        yield row
+
+
+def _holding(holding: Mapping[str, Any]) -> dict[str, Any]:
+    entries = holding["entries"]
+    return {
+        "state": holding["state"],
+        "entries": len(entries),
+        "newest_entry": max((entry["created"] for entry in entries if entry["created"]), default=None),
+        "location": _list([entry["location"] for entry in entries], " | "),
+    }
+
+
+def _list(words: Sequence[str], between: str = " ") -> str | None:
+    return between.join(words) or None
