@@ -33,10 +33,10 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o640) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         raise OptionError(
             "write a file",
             target=str(path),
-            code=error.strerror or "",
+            code=getattr(error, "strerror", None) or str(error),
             remedy="Choose another place, or let the user who runs the playbook write there.",
         ) from error

@@ -88,10 +88,10 @@ def _with_hidden(store: Store, reading: StoreReading, owners: Sequence[str], say
 
 
 def load_previous(path: Path) -> Mapping[str, Any] | None:
-    """The report that lies at ``path``, or None where there is none that can be read."""
+    """The report that lies at ``path``, or None where there is none that can be read; a pipe is not waited for."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, Mapping) else None
 

@@ -50,7 +50,8 @@ def to_json(document: Mapping[str, Any]) -> str:
         else:
             text = json.dumps(value, ensure_ascii=False)
         parts.append(f" {json.dumps(key)}: {text}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    # half a surrogate pair (a name in a broken encoding) can be in no UTF-8 file; what replaces it is JSON's own spelling of it
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
