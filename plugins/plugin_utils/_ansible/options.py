@@ -97,7 +97,13 @@ class OptionSpec:
         validator = ArgumentSpecValidator(dict(self.argument_spec), **self.rules)
         try:
             result = validator.validate(_whole_names(arguments))
-        except (TypeError, ValueError, AttributeError, LookupError):  # the validator stumbles over some wrong shapes (a list for a dict)
+        except (
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+        ):  # it stumbles over wrong shapes (a list for a dict or number)
             raise self._refusal("an option with suboptions has the wrong shape") from None
         hidden = {text for value in result._no_log_values if (text := str(value))}
         if result.error_messages:

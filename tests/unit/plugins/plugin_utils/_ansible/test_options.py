@@ -215,3 +215,16 @@ def test_plain_gives_pythons_own_types() -> None:
     assert value == {"k": ["a", ["b", 1, True, None, 1.5]]}
     strings = [next(iter(value)), value["k"][0], value["k"][1][0]]
     assert not any(isinstance(text, _Tagged) for text in strings)
+
+
+@pytest.mark.parametrize("name", ["CN=PC01,OU=Clients,DC=lab,DC=example", "ou=a\\,b,dc=lab"])
+def test_a_distinguished_name_as_text_is_one_name(tmp_path: Path, name: str) -> None:
+    names = {"description": "x", "type": "list", "elements": "str"}
+    documented = {"computer": names, "other": names, "ad": {"description": "x", "type": "dict", "suboptions": {"search_bases": names}}}
+    spec = derive(tmp_path, documented)
+    values = spec.validate({"computer": name, "other": name, "ad": {"search_bases": name}}).values
+    assert (values["computer"], values["ad"]["search_bases"]) == ([name], [name])
+    # what is no name is cut as Ansible does it
+    assert values["other"] == name.split(",")
+    assert spec.validate({"computer": "pc01,pc02"}).values["computer"] == ["pc01", "pc02"]
+    assert spec.validate({"computer": [name, "pc02"]}).values["computer"] == [name, "pc02"]

@@ -238,7 +238,7 @@ class KerberosExchangeError(Exception):
         ("('Server not found in Kerberos database', -1765328377)", AuthenticationError, "HTTP/pc01.lab.example"),
         ("No Kerberos credentials available (default cache: FILE:/tmp/x)", AuthenticationError, "no Kerberos ticket"),
         (
-            "No credentials were supplied; Can't find client principal u@LAB.EXAMPLE in cache collection",
+            "Can't find client principal u@LAB.EXAMPLE in cache collection",
             AuthenticationError,
             "no Kerberos ticket",
         ),
