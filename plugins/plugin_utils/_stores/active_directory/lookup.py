@@ -12,11 +12,10 @@ from ..._core.model import Entry, Owner, StoreState
 from ..._core.redaction import Secret
 from ..._errors import AuthorizationError, BadDataError
 from . import filters, parse
-from .reader import ENTRY_ATTRIBUTES, NO_RIGHTS_REASON, OWNER_ATTRIBUTES, DirectoryReader, judge
+from .reader import ENTRY_ATTRIBUTES, NO_RIGHTS_REASON, NO_SUCH_OBJECT, OWNER_ATTRIBUTES, DirectoryReader, judge
 from .search import BASE, NAMES_ONLY, ONE_LEVEL, PASSWORD_ATTRIBUTE, Outcome, Query
 
 HIDDEN_REASON = "there are recovery objects, and the account may read none of them: it lacks the rights that the documentation lists"
-_NO_SUCH_OBJECT = ("LDAP 32", "LDAP 34")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +128,7 @@ class DirectoryLookup:
         names = reader.name_hidden(owners)
         if names.not_searched:
             self._outcomes.append(Outcome(problem=BadDataError("look for unreadable entries", meaning=names.reason)))
-        entries = reader.adopt(entries) + list(names.entries)
+        entries = reader.adopt(entries, self._outcomes) + list(names.entries)
         if reader.settings.include_deleted:
             deleted = self._deleted()
             gone = {
@@ -151,7 +150,7 @@ class DirectoryLookup:
             query = Query(base=wanted, filter=filters.COMPUTERS, attributes=OWNER_ATTRIBUTES, scope=BASE)
             outcome = Outcome()
             found = [reader.owner(raw) for raw in reader.conversation.search(query, outcome)]
-            if outcome.problem is None or outcome.problem.code not in _NO_SUCH_OBJECT:
+            if outcome.problem is None or outcome.problem.code not in NO_SUCH_OBJECT:
                 self._outcomes.append(outcome)
         else:
             queries = [Query(base=base, filter=filters.computer(wanted), attributes=OWNER_ATTRIBUTES) for base in reader.bases]

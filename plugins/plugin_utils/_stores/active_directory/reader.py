@@ -35,6 +35,9 @@ _LAST_PARENT = ("lastKnownParent",)
 #: owners that entries name and the search for computers did not bring (made meanwhile, of another kind): looked up one by one, so many
 MAX_LOST_OWNERS = 1000
 
+#: results of a search whose base does not exist, or may not be seen
+NO_SUCH_OBJECT = ("LDAP 32", "LDAP 34")
+
 _PAGES_A_LINE = 5
 
 NO_RIGHTS_REASON = (
@@ -122,12 +125,13 @@ class DirectoryReader:
                 self.keep(self.owner(raw))
 
     def read_entries(self, outcomes: list[Outcome], wanted: str = filters.ENTRIES) -> list[Entry]:
-        """Read the metadata of the recovery objects under the bases; how each search ended is appended to ``outcomes``."""
-        entries: list[Entry] = []
+        """Read the metadata of the recovery objects under the bases, each once; how each search ended is appended to ``outcomes``."""
+        entries: dict[str, Entry] = {}
         for base in self.bases:
             query = Query(base=base, filter=wanted, attributes=ENTRY_ATTRIBUTES)
-            entries += [self.entry(raw) for raw in self.search(query, outcomes, "recovery objects")]
-        return self.adopt(entries)
+            for raw in self.search(query, outcomes, "recovery objects"):
+                entries[parse.dn_key(raw.dn)] = self.entry(raw)
+        return self.adopt(list(entries.values()), outcomes)
 
     def read_deleted(self, outcomes: list[Outcome]) -> list[Entry]:
         """Tombstones of computers and of their entries (MS-ADTS 3.1.1.5.5); lastKnownParent says whose they were.
@@ -181,13 +185,20 @@ class DirectoryReader:
         self._seen.add(parse.dn_key(raw.dn))
         return parse.parse_entry(raw, self._by_dn.get(parse.dn_key(parse.split_dn(raw.dn)[1]), ""))
 
-    def adopt(self, entries: list[Entry]) -> list[Entry]:
-        """Find the owners that are still missing; one that cannot be seen becomes an owner that is known by its DN alone."""
+    def adopt(self, entries: list[Entry], outcomes: list[Outcome]) -> list[Entry]:
+        """Find the owners that are still missing; one that cannot be seen becomes an owner that is known by its DN alone.
+
+        Searches that failed, other than by saying that there is no such object, are appended to ``outcomes``.
+        """
         lost = list(dict.fromkeys(parse.split_dn(entry.location)[1] for entry in entries if not entry.owner_id))
         if not lost:
             return entries
         queries = [Query(base=dn, filter=filters.ANYTHING, attributes=OWNER_ATTRIBUTES, scope=BASE) for dn in lost[:MAX_LOST_OWNERS]]
-        answers = [found for found, _outcome in self.each(queries)]
+        answers = []
+        for found, outcome in self.each(queries):
+            answers.append(found)
+            if outcome.problem and outcome.problem.code not in NO_SUCH_OBJECT:
+                outcomes.append(outcome)
         for number, dn in enumerate(lost):
             found = answers[number] if number < len(answers) else []
             owner = self.owner(found[0] if found else RawEntry(dn, {}))

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -618,6 +619,32 @@ def test_entries_under_an_owner_that_cannot_be_seen_stay(peers: Peers) -> None:
     entry = next(entry for entry in reading.entries if entry.key_ids == (str(key(70)),))
     owner = next(owner for owner in reading.owners if owner.owner_id == entry.owner_id)
     assert (owner.name, owner.in_scope) == ("PC99", False)
+
+
+def test_bases_that_are_one_under_two_spellings_bring_each_entry_once(peers: Peers) -> None:
+    inner = MemoryDirectory(ESTATE)
+    peer = peers.peer(lambda request: inner(replace(request, base=request.base.replace(", ", ","))))
+    bases = [f"OU=Clients,{BASE}", f"OU=Clients, {BASE}"]
+    reading = peers.store(peer, search_bases=bases).read()
+    assert (reading.state, reading.whole) == (StoreState.SEARCHED, False)
+    assert (len(reading.owners), len(reading.entries)) == (COMPUTERS, 23)
+    assert peers.store(peers.peer()).read().whole
+
+
+def test_an_owner_that_could_not_be_looked_up_makes_the_reading_partial(peers: Peers) -> None:
+    late = computer(7)
+    inner = MemoryDirectory([*ESTATE, late, recovery(77, 7)])
+
+    def without(request: SearchRequest) -> Answer:
+        if request.base == late.dn:
+            return Answer(code=51)
+        answer = inner(request)
+        return replace(answer, entries=[entry for entry in answer.entries if entry.dn != late.dn])
+
+    reading = peers.store(peers.peer(without)).read()
+    assert reading.state is StoreState.PARTIAL
+    assert "busy" in reading.reason
+    assert len(reading.entries) == 24
 
 
 def test_a_missing_library_is_an_option_error_that_names_it(peers: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
