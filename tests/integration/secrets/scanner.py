@@ -63,7 +63,7 @@ class Scanner:
             elif len(value) < LEAST_TEXT:
                 raise ValueError(f"{name} is too short to look for")
             else:
-                self._texts |= dict.fromkeys(_forms(value), name)
+                self._texts = dict.fromkeys(_forms(value), name) | self._texts
 
         self._patterns = list(_patterns(self._texts))
 

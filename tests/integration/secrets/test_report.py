@@ -59,6 +59,15 @@ def test_the_whole_fleet_with_every_fault(ground: Ground, box: MakeBox) -> None:
     observed = {computer["identities"]["inventory"] for computer in written["computers"] if computer["observed_at"]}
     answered = {transport for transport, name in by_transport(ground).items() if name in observed}
     assert {"basic", "ntlm", "kerberos", "credssp"} <= answered
+    assert "kinit" in {note["executable"] for note in run.notes("child")}
+
+
+def test_what_the_lab_leaves_beside_a_report(ground: Ground) -> None:
+    for path in (ground.lab.truth_file, ground.lab.folder / "lab.json"):
+        assert ground.scanner.scan(path.read_bytes(), path.name) == set()
+    # the inputs of a run do hold them
+    assert len(ground.scanner.scan(ground.lab.inventory_file.read_bytes())) >= len(ground.lab.estate.hosts)
+    assert ground.scanner.scan(ground.lab.vars_file.read_bytes())
 
 
 FAILURES: dict[str, tuple[Callable[[Ground], dict[str, Any]], str]] = {
@@ -83,7 +92,8 @@ def test_an_error_that_quotes_everything_in_the_report(ground: Ground, box: Make
     run = box(KEYWARD_SABOTAGE="bind")
     assert report(run, ground, keyward_hosts=few(ground)) == 2
     assert [note for note in run.notes("sabotage") if note["texts"]]
-    assert "HorridError" in run.text("stdout")
+    # -vvv tells where it happened, in every error of the chain, and none of the texts
+    assert run.text("stdout").count("HorridError (text withheld)") == 2
     assert_clean(run, ground)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import Box
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import INPUTS, PROCESSES, Box
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.checks import assert_clean
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.ground import WRONG_DIRECTORY_PASSWORD, Ground
 from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import ADMINISTRATOR, NO_RIGHTS, REPORT, REVEAL
@@ -194,3 +194,17 @@ def test_an_error_that_quotes_everything(ground: Ground, box: MakeBox, place: st
     assert [note for note in run.notes("sabotage") if note["texts"]]
     assert "HorridError" in run.text("stdout")
     assert_clean(run, ground)
+
+
+def test_a_password_from_the_environment_stays_there(ground: Ground, box: MakeBox) -> None:
+    (entry,) = entries_of(ground, 1)
+    login = ground.login(REVEAL)
+    run = box(MICROSOFT_AD_LDAP_USERNAME=login["username"], MICROSOFT_AD_LDAP_PASSWORD=login["password"])
+    task = reveal("From the environment", key_id=entry.key_id, task_register="found")
+    for option in ("username", "password"):
+        del task[INFO][option]
+    play(run, ground, [task, *handed_out("found")])
+    assert hashed([entry.password])[0] in run.text("stdout")
+    leaks = ground.scanner.scan_files(run.folder, inputs=[INPUTS])
+    # Ansible's own processes were given it; no child of theirs was
+    assert {(leak.place, leak.secret) for leak in leaks} == {(PROCESSES, f"account {REVEAL}")}
