@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: error codes and request IDs are shown only in this form: whatever else a peer writes there is none
-_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 """Recovery keys: which requests bring their metadata, and the one that brings a key itself.
 
 ``$top``, ``$skip``, ``$orderby``, ``$count`` and ``$expand`` are declared unsupported for them and never sent. Reading a key writes an
-audit record in the tenant; reading metadata does not. ``$select=key`` beside other members brings the others without the key, so it goes alone.
+audit record in the tenant; reading metadata does not. ``$select=key`` beside other members brings the others without the key, so it goes
+alone.
 """
 
 from __future__ import annotations
