@@ -129,7 +129,8 @@ def _names(header: Mapping[str, Any], certificate: x509.Certificate) -> bool:
 def _leads(chain: Any, certificate: x509.Certificate) -> bool:
     der = certificate.public_bytes(serialization.Encoding.DER)
     first = chain[0] if isinstance(chain, list) and chain else chain
-    return isinstance(first, str) and first == base64.b64encode(der).decode()
+    # msal leaves the line breaks of PEM in it
+    return isinstance(first, str) and "".join(first.split()) == base64.b64encode(der).decode()
 
 
 def _check_signature(assertion: Assertion, key: rsa.RSAPublicKey, number: int) -> None:

@@ -152,6 +152,10 @@ class EntraEndpoint:
             except BadRequestError as bad:
                 stream.sendall(render(Answer(bad.status), accepts_gzip=False, keep=False)[0])
                 return
+            except ssl.SSLError as error:
+                # with TLS 1.3 a client's refusal of our certificate comes after our side of the handshake
+                self._recorder.tls_failed(error.reason or type(error).__name__)
+                return
             if request is None:
                 return
             note = Exchange(side=side, method=request.method, path=request.path.partition("?")[0], headers=sorted(request.headers))

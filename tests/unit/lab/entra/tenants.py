@@ -69,9 +69,13 @@ def public_pem(key: rsa.RSAPrivateKey) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-@cache
 def certificate(*, expired: bool = False) -> x509.Certificate:
-    """A self-signed certificate of :func:`key_pair`."""
+    """A self-signed certificate of :func:`key_pair`, the same each time."""
+    return _certificate(expired)
+
+
+@cache
+def _certificate(expired: bool) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab application")])
     now = datetime.now(UTC)
     end = now - timedelta(days=1) if expired else now + timedelta(days=1)
