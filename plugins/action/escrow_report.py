@@ -11,7 +11,8 @@ from ..plugin_utils._ansible.base import KeywardAction
 from ..plugin_utils._ansible.fleet import collect_observations, known_hosts
 from ..plugin_utils._ansible.options import under
 from ..plugin_utils._ansible.query import compile_query
-from ..plugin_utils._ansible.report_run import judge_fleet, requirements_of, summary_text, write_report
+from ..plugin_utils._ansible.report_files import write_report
+from ..plugin_utils._ansible.report_run import judge_fleet, requirements_of, summary_text
 from ..plugin_utils._report import document
 from ..plugin_utils._stores.active_directory.settings import ENVIRONMENT, DirectorySettings
 from ..plugin_utils._stores.active_directory.store import ActiveDirectoryStore
@@ -52,7 +53,7 @@ class ActionModule(KeywardAction):
             "findings": [finding for finding in report["findings"] if finding["computer"] is None],
         }
         if params["dest"]:
-            result["changed"], result["files"] = write_report(report, Path(params["dest"]), check_mode=self.check_mode)
+            result["changed"], result["files"] = write_report(report, Path(params["dest"]), params["formats"], check_mode=self.check_mode)
         if query is not None:
             result["query_result"] = query(report)
         self.say(summary_text(report, result.get("files", [])))

@@ -88,8 +88,20 @@ options:
     default: 0
   dest:
     description:
-      - Directory to write the report to, as C(escrow-report.json). Created when missing. Nothing is written without it, or in check mode.
+      - Directory to write the report to, as C(escrow-report) with the ending of each of the O(formats). Created when missing.
+      - Nothing is written without it, or in check mode.
     type: path
+  formats:
+    description:
+      - The files to write to O(dest).
+      - V(json) is the report itself, which other tools read. The page and the job summary compare with the one that lay there before.
+      - V(csv) is a table with a row for each protector and store, for spreadsheets.
+      - V(html) is one file for a browser, which needs nothing else and asks the network for nothing.
+      - V(md) is a short job summary in Markdown, for example for C(GITHUB_STEP_SUMMARY).
+    type: list
+    elements: str
+    choices: [json, csv, html, md]
+    default: [json, csv, html]
   query:
     description: A JMESPath expression over the report, whose result is returned as RV(query_result).
     type: str
@@ -215,7 +227,7 @@ files:
   returned: when O(dest) is given
   type: list
   elements: str
-  sample: [/var/lib/keyward/escrow-report.json]
+  sample: [/var/lib/keyward/escrow-report.json, /var/lib/keyward/escrow-report.csv, /var/lib/keyward/escrow-report.html]
 query_result:
   description: The result of O(query).
   returned: when O(query) is given

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""One run of the report: read the stores, join, judge, build the document, write what changed."""
+"""One run of the report: read the stores, join, judge, say what came out."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from .._core.estate import EstateJudgement, judge_estate, known_computers, owners_to_name
@@ -16,11 +14,8 @@ from .._core.joins import InventoryHost, inventory_computers
 from .._core.model import Observation, StoreReading
 from .._core.requirements import Requirements
 from .._errors import OptionError
-from .._report import document, terminal
+from .._report import terminal
 from .._stores.port import Store
-from .files import write_atomically
-
-REPORT_NAME = "escrow-report"
 
 
 def requirements_of(params: Mapping[str, Any], configured: Sequence[str]) -> Requirements:
@@ -85,25 +80,6 @@ def _with_hidden(store: Store, reading: StoreReading, owners: Sequence[str], say
     return replace(
         reading, entries=reading.entries + tuple(names.entries), unsearched_owners=names.not_searched, reason=reading.reason or names.reason
     )
-
-
-def load_previous(path: Path) -> Mapping[str, Any] | None:
-    """The report that lies at ``path``, or None where there is none that can be read; a pipe is not waited for."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, Mapping) else None
-
-
-def write_report(report: Mapping[str, Any], folder: Path, *, check_mode: bool) -> tuple[bool, list[str]]:
-    """Write the report's files; returns whether its content differs from what lay there, and the files."""
-    path = folder / f"{REPORT_NAME}.json"
-    previous = load_previous(path)
-    changed = previous is None or not document.same_content(previous, report)
-    if not check_mode:
-        write_atomically(path, document.to_json(report))
-    return changed, [str(path)]
 
 
 def summary_text(report: Mapping[str, Any], files: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from .text import visible
 
 #: a spreadsheet that splits at semicolons would begin a cell after each one
 _FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+_BEGINNINGS = frozenset(" =+-@\t\r\uff1d\uff0b\uff0d\uff20")
 
 COLUMNS = (
     "computer",
@@ -56,7 +57,10 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _FORMULA.sub("'", visible(value))
+    text = str(value)
+    if text.isprintable() and text[:1] not in _BEGINNINGS and ";" not in text:
+        return text
+    return _FORMULA.sub("'", visible(text))
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -70,8 +74,11 @@ def render(document: Mapping[str, Any]) -> str:
 
 
 def same_content(one: str, other: str) -> bool:
-    """Whether two tables say the same, whenever they were made."""
-    return _lasting(one) == _lasting(other)
+    """Whether two tables say the same, whenever they were made; what is no table says something else."""
+    try:
+        return _lasting(one) == _lasting(other)
+    except csv.Error:
+        return False
 
 
 def _lasting(text: str) -> list[list[str]]:

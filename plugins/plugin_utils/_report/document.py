@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -56,14 +57,16 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two reports say the same, whenever they were made."""
-
-    def content(document: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in document.items() if key not in VOLATILE_KEYS}
-
-    return _without_times(content(one)) == _without_times(content(other))
+    return _without_times(one) == _without_times(other)
 
 
-def _without_times(document: dict[str, Any]) -> dict[str, Any]:
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of what the report says, whenever it was made: what files in other formats carry to be told apart by."""
+    return hashlib.sha256(to_json(_without_times(document)).encode("utf-8")).hexdigest()
+
+
+def _without_times(report: Mapping[str, Any]) -> dict[str, Any]:
+    document = {key: value for key, value in report.items() if key not in VOLATILE_KEYS}
     computers = document.get("computers")
     if isinstance(computers, list):
         document["computers"] = [

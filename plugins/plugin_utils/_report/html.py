@@ -70,7 +70,7 @@ def render(document: Mapping[str, Any], assets: Assets, previous: Mapping[str, A
 
 def digest_of(text: str) -> str | None:
     """The digest that an earlier page carries."""
-    found = _DIGEST.search(text[:4096])
+    found = _DIGEST.search(text)
     return found[1] if found else None
 
 

@@ -27,10 +27,16 @@ class _Strings:
     """Each text once, by its index."""
 
     def __init__(self) -> None:
+        self._places: dict[object, int] = {}
         self.found: dict[str, int] = {}
 
     def __call__(self, value: object) -> int | None:
-        return None if value is None else self.found.setdefault(visible(value), len(self.found))
+        if value is None:
+            return None
+        place = self._places.get(value)
+        if place is None:
+            place = self._places[value] = self.found.setdefault(visible(value), len(self.found))
+        return place
 
     def all(self, values: Sequence[object]) -> list[int | None]:
         return [self(value) for value in values]

@@ -39,7 +39,7 @@ function drawTable() {
 }
 
 /** A control changed: show it, and say so in the address without a step in the history. */
-function change_(changes) {
+function adjust(changes) {
   view = { ...view, ...changes };
   listHash = fragment(view);
   history.replaceState(null, "", listHash);
@@ -102,7 +102,7 @@ function save() {
 
 function buildControls() {
   const option = ([value, label]) => el("option", { value }, label);
-  const chosen = (event) => change_({ [event.target.name]: event.target.value });
+  const chosen = (event) => adjust({ [event.target.name]: event.target.value });
   const choice = (name, label, all, options, extra) => {
     controls[name] = el("select", { name, onchange: chosen }, option(["", all]), options.map(option));
     return el("label", { class: extra || "" }, label, controls[name]);
@@ -115,13 +115,12 @@ function buildControls() {
   const codes = tally((row) => row.codes).map(([code, count]) => [code, `${code} ${withCount(data.words.codes[code] || "", count)}`]);
   const sorts = COLUMNS.flatMap(([key, label]) => [[key, label], [`-${key}`, `${label}, reversed`]]);
 
-  let waiting = 0;
   controls.q = el("input", {
     type: "search", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "Name, key ID, serial, code",
-    oninput: (event) => { clearTimeout(waiting); waiting = setTimeout(() => change_({ q: event.target.value }), rows.length > 2000 ? 80 : 0); },
+    oninput: chosen,
   });
-  controls.sort = el("select", { name: "sort", onchange: (event) => change_({ sort: event.target.value.replace(/^-/, ""), descending: event.target.value.startsWith("-") }) }, sorts.map(option));
-  controls.reset = el("button", { type: "button", onclick: () => change_(readView(new URLSearchParams())) }, "Reset");
+  controls.sort = el("select", { name: "sort", onchange: (event) => adjust({ sort: event.target.value.replace(/^-/, ""), descending: event.target.value.startsWith("-") }) }, sorts.map(option));
+  controls.reset = el("button", { type: "button", onclick: () => adjust(readView(new URLSearchParams())) }, "Reset");
   controls.export = el("button", { type: "button", onclick: save }, "Export CSV");
   const changeWords = { worse: "passes no more", better: "passes now", other: "another verdict", new: "new" };
   const changes = tally((row) => (row.change ? [row.change] : [])).map(([word, count]) => [word, withCount(changeWords[word] || word, count)]);
@@ -140,7 +139,7 @@ function buildControls() {
   controls.change.parentElement.hidden = changes.length === 0;
 }
 
-const table = new Table(byId("table"), (column) => change_({ sort: column, descending: view.sort === column && !view.descending }));
+const table = new Table(byId("table"), (column) => adjust({ sort: column, descending: view.sort === column && !view.descending }));
 buildControls();
 addEventListener("hashchange", () => route(false));
 byId("skip").addEventListener("click", (event) => {

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import files
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.files import write_atomically
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_run import load_previous, write_report
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_files import load_previous, write_report
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError
 
 REPORT: dict[str, Any] = {"generated_at": "2026-11-22T20:00:00Z", "computers": [{"name": "pc01", "observed_at": "x"}], "findings": []}
