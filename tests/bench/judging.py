@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.collector import collector_at_rest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_run import judge_fleet
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Entry, Owner, StoreReading, StoreState
@@ -149,9 +150,11 @@ class Fleet:
 
     def report(self) -> str:
         """Judge it, from plain data to text."""
-        observations = {name: [parse_observation(name, data)] for name, data in self.observations.items()}
-        judgement = judge_fleet(self.hosts, observations, [self.store], Requirements(stores=("ad",)), now=NOW, say=lambda text: None)
-        return document.to_json(document.build(judgement, {"hosts": len(self.hosts)}))
+        # as the base of every action has it
+        with collector_at_rest():
+            observations = {name: [parse_observation(name, data)] for name, data in self.observations.items()}
+            judgement = judge_fleet(self.hosts, observations, [self.store], Requirements(stores=("ad",)), now=NOW, say=lambda text: None)
+            return document.to_json(document.build(judgement, {"hosts": len(self.hosts)}))
 
 
 def measure_judging(*, computers: int, times: int) -> list[Figure]:

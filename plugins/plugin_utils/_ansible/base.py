@@ -23,6 +23,7 @@ from .._core.redaction import Mask, Secret
 from .._errors import KeywardError, OptionError
 from .._report.terminal import printable
 from .._windows.wsman.settings import ConnectionSettings
+from .collector import collector_at_rest
 from .connection import resolve_connection
 from .disclosure import Disclosure, account_name, harden_process
 from .host_options import Keywords
@@ -114,6 +115,7 @@ class KeywardAction(ActionBase):
         """Whether nothing may be changed."""
         return bool(self._task.check_mode)
 
+    @collector_at_rest()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ansible's entry: refuse what cannot work, validate, run, and turn every failure into a result."""
         self._revealing = False
