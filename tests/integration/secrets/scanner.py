@@ -134,7 +134,7 @@ class Scanner:
         found = self._by_digits(content) | self._by_bytes(content)
         if latin != content:
             found |= self._by_bytes(latin)
-        for text in {content, views.joined(content), latin}:
+        for text in dict.fromkeys((content, views.joined(content), latin)):
             found |= {self._texts[match] for pattern in self._patterns for match in pattern.findall(text)}
         return found
 
