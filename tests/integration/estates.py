@@ -109,6 +109,7 @@ def fleet() -> Estate:
     drawing.host("pc02", profile="win10_22h2")
     drawing.escrow(drawing.host("pc03", fault="refused"))
     drawing.host("pc04", fault="wrong_password")
+    drawing.host("limited", fault="not_admin")
     drawing.host("srv01", volumes=0, profile="ws2022", domain_role=3, bitlocker_installed=False, ou="OU=Servers")
     drawing.escrow(drawing.host("dmg-guid"), raw_recovery_guid=b"\x01\x02\x03")
     disagrees = drawing.host("dmg-cn")

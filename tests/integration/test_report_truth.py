@@ -64,6 +64,7 @@ def test_the_small_fleet_equals_its_truth(reported: tuple[Run, Watch], fleet: La
         ("pc02", "unescrowed", ["KW-VOL-004"]),
         ("pc03", "on_file", ["KW-HST-001", "KW-HST-008", "KW-VOL-008"]),
         ("pc04", "unknown", ["KW-HST-002", "KW-HST-008", "KW-VOL-007"]),
+        ("limited", "unknown", ["KW-HST-003", "KW-HST-008", "KW-VOL-007"]),
         ("srv01", "unavailable", ["KW-VOL-009"]),
         ("nohost", "on_file", ["KW-HST-009", "KW-VOL-008"]),
     ],
