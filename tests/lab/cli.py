@@ -39,7 +39,9 @@ LAB_FAILED = 70
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
-    top = argparse.ArgumentParser(prog=f"python -m {MODULE}", description="A lab of real Samba and simulated Windows hosts.")
+    top = argparse.ArgumentParser(
+        prog=f"python -m {MODULE}", description="A lab of real Samba, simulated Windows hosts and a simulated Entra tenant."
+    )
     commands = top.add_subparsers(dest="command", required=True)
     about = {
         "up": "start a lab in the background",
@@ -65,6 +67,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=default.seed, help="of the estate (%(default)s)")
     command.add_argument("--copies", type=int, default=default.copies, help="required copies (%(default)s)")
     command.add_argument("--proof", default=default.proof, help="none or live (%(default)s)")
+    command.add_argument("--entra", action="store_true", help="an Entra tenant beside the directory")
     command.add_argument("--fault", default=None, help="; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items()))
     command.add_argument("--kerberos", action="store_true", help="start a KDC and give the hosts' services keys")
     command.add_argument("--record-ldap", action="store_true", help="write every LDAP request to logs/ldap-requests.jsonl")
@@ -77,6 +80,7 @@ def lab_options(given: argparse.Namespace) -> LabOptions:
         seed=given.seed,
         copies=given.copies,
         proof=given.proof,
+        entra=given.entra,
         fault=given.fault or None,
         kerberos=given.kerberos,
         record_ldap=given.record_ldap,

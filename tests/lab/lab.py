@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A whole lab: estate, certificates, directory, hosts, and the files a run reads, in one folder; a context manager that stops it all.
+"""A whole lab: estate, certificates, directory, Entra tenant, hosts, and the files a run reads, in one folder; stops it all at its end.
 
     with Lab(folder, LabOptions(hosts=20)) as lab:
         subprocess.run([..., "-i", lab.inventory_file, "-e", f"@{lab.vars_file}"], env=lab.environment())
@@ -25,6 +25,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.directory import address, l
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child
 from ansible_collections.keyward.bitlocker.tests.lab.directory.recording_proxy import RecordingProxy
+from ansible_collections.keyward.bitlocker.tests.lab.entra import child as entra
 from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, truth, writers
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
 from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
@@ -37,9 +38,8 @@ MARKER = ".keyward-lab"
 FAULTS = {
     "ad_down": "the directory refuses connections",
     "ad_no_rights": "the report's account may read no recovery object",
+    **entra.FAULTS,
 }
-#: known to the design, not to this lab
-LATER_FAULTS = ("entra_down", "entra_throttled")
 
 
 class LabError(RuntimeError):
@@ -50,22 +50,24 @@ class LabError(RuntimeError):
 class LabOptions:
     """What kind of lab.
 
-    ``hosts``, ``seed``, ``copies``, ``proof``: see the generator. ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for the hosts'
-    services. ``record_ldap``: a proxy stands before the directory and writes every request to ``logs/ldap-requests.jsonl``.
+    ``hosts``, ``seed``, ``copies``, ``proof``, ``entra``: see the generator. ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for
+    the hosts' services. ``record_ldap``: a proxy stands before the directory and writes every request to ``logs/ldap-requests.jsonl``;
+    what Entra is asked is always in ``logs/entra-requests.jsonl``.
     """
 
     hosts: int = generator.DEFAULT_HOSTS
     seed: int = 1
     copies: int = 1
     proof: str = "none"
+    entra: bool = False
     fault: str | None = None
     kerberos: bool = False
     record_ldap: bool = False
 
     def check(self) -> None:
-        """Raise LabError for a fault nobody knows."""
-        if self.fault in LATER_FAULTS:
-            raise LabError(f"fault {self.fault} needs the Entra simulator, which this lab does not have yet")
+        """Raise LabError for a fault nobody knows, or one of something that this lab has not."""
+        if self.fault in entra.FAULTS and not self.entra:
+            raise LabError(f"fault {self.fault} needs a lab with Entra")
         if self.fault is not None and self.fault not in FAULTS:
             known = "; ".join(f"{name} ({meaning})" for name, meaning in FAULTS.items())
             raise LabError(f"unknown fault {self.fault!r}; known are {known}")
@@ -103,6 +105,8 @@ class Lab:
         self.directory: LabDirectory | None = None
         self.proxy: RecordingProxy | None = None
         self._hosts: Child | None = None
+        #: None where the estate has no Entra tenant
+        self.entra: entra.EntraChild | None = None
 
     @property
     def estate(self) -> Estate:
@@ -166,15 +170,32 @@ class Lab:
         options = self.options
         if self._estate is None:
             try:
-                self._estate = generator.generate(options.seed, options.hosts, now=self._now, copies=options.copies, proof=options.proof)
+                self._estate = generator.generate(
+                    options.seed, options.hosts, now=self._now, copies=options.copies, proof=options.proof, entra=options.entra
+                )
             except ValueError as refused:
-                raise LabError(f"{refused}: this lab has one store, Active Directory, and no proofs yet") from refused
+                raise LabError(f"{refused}: this lab has {'two stores' if options.entra else 'one store'}, and no proofs yet") from refused
         self._block = self._running.enter_context(address.allocate())
         self._block.assign(self._estate)
         self.authority = LabCA(self.folder / "pki")
         if options.fault != "ad_down":
             self._start_directory(self.authority)
-        self._start_hosts(self.authority)
+        if self.estate.entra_tenant_id is not None:
+            self.entra = entra.EntraChild(
+                self.estate,
+                self.folder,
+                address=self._block.infrastructure(12),
+                ca=self.authority.directory,
+                ca_pem=self.ca_file,
+                fault=options.fault,
+            )
+        estate_file = self.folder / "estate.json"
+        estate_file.touch(mode=0o600)
+        estate_file.write_text(serialize.to_json(self.estate), encoding="utf-8")
+        if self.entra is not None:
+            self._running.callback(self.entra.stop)
+            self.entra.start(estate_file, {"PYTHONPATH": python_path()})
+        self._start_hosts(self.authority, estate_file)
         self._write_files()
 
     def _start_directory(self, authority: LabCA) -> None:
@@ -203,10 +224,7 @@ class Lab:
         known = {computer.dns_name for computer in self.estate.computers if computer.machine_password and computer.enabled}
         return [f"HTTP/{host.dns_name}" for host in self.estate.hosts if host.dns_name in known]
 
-    def _start_hosts(self, authority: LabCA) -> None:
-        estate_file = self.folder / "estate.json"
-        estate_file.touch(mode=0o600)
-        estate_file.write_text(serialize.to_json(self.estate), encoding="utf-8")
+    def _start_hosts(self, authority: LabCA, estate_file: Path) -> None:
         ready = self.folder / "hosts.ready"
         command = [sys.executable, "-m", HOSTS_MODULE, "--estate", str(estate_file), "--ca", str(authority.directory)]
         command += ["--state", str(self.folder / "hosts"), "--logs", str(self.logs / "hosts"), "--ready", str(ready)]
@@ -218,6 +236,7 @@ class Lab:
 
     def _write_files(self) -> None:
         options, account = self.options, self.report_account
+        stores = ("ad",) if self.entra is None else ("ad", "entra")
         writers.write_inventory(self.estate, self.inventory_file, self.ca_file)
         variables = writers.estate_vars(
             self.estate,
@@ -225,11 +244,13 @@ class Lab:
             ca_cert=self.ca_file,
             username=account.principal,
             password=account.password,
+            stores=stores,
             copies=options.copies,
             proof=options.proof,
+            entra=None if self.entra is None else self.entra.options(),
         )
         writers.write_estate_vars(self.vars_file, variables)
-        true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault)
+        true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault, stores=stores)
         writers.write_truth(true, self.truth_file)
         (self.folder / "lab.json").write_text(json.dumps(self.description(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -238,10 +259,13 @@ class Lab:
         return {
             "options": asdict(self.options),
             "directory": None if self.directory is None else self.directory.url,
+            "entra": None if self.entra is None else self.entra.url,
             "realm": self.estate.realm,
             "hosts": len(self.estate.hosts),
             "computer_objects": len(self.estate.computers),
             "entries": len(self.estate.entries),
+            "entra_devices": len(self.estate.entra_devices),
+            "entra_keys": len(self.estate.entra_keys),
             "processes": self.processes(),
         }
 
@@ -250,6 +274,8 @@ class Lab:
         found = {"hosts": self._hosts.pid} if self._hosts else {}
         if self.directory is not None and self.directory.pid is not None:
             found["samba"] = self.directory.pid
+        if self.entra is not None and self.entra.pid is not None:
+            found["entra"] = self.entra.pid
         return found
 
     def stop(self) -> None:

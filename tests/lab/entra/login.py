@@ -16,6 +16,7 @@ from typing import Any
 
 from ..hosts.http import HttpRequest
 from ..model import LabEntraClient
+from .aadsts import LoginRefusedError, answers_challenge, error_answer, read_form
 from .assertions import Assertion, AssertionRefusedError, check_certificate, check_federated, parse
 from .record import Exchange
 from .tenant import Tenant
@@ -25,42 +26,6 @@ from .wire import Answer, json_answer
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _RESERVED = frozenset({"openid", "profile", "offline_access", "email"})
-#: OAuth error and status of the AADSTS numbers answered here
-_ERRORS = {
-    7000218: ("invalid_client", 401),
-    7000215: ("invalid_client", 401),
-    7000222: ("invalid_client", 401),
-    7000112: ("unauthorized_client", 400),
-    700027: ("invalid_client", 401),
-    700023: ("invalid_client", 401),
-    700024: ("invalid_client", 401),
-    700016: ("unauthorized_client", 400),
-    700211: ("invalid_request", 400),
-    700212: ("invalid_request", 400),
-    700213: ("invalid_request", 400),
-    50013: ("invalid_grant", 400),
-    50027: ("invalid_request", 400),
-    1002012: ("invalid_scope", 400),
-    70011: ("invalid_scope", 400),
-    500011: ("invalid_resource", 400),
-    70003: ("unsupported_grant_type", 400),
-    70016: ("authorization_pending", 400),
-    70018: ("bad_verification_code", 400),
-    70020: ("expired_token", 400),
-    70000: ("authorization_declined", 400),
-    900144: ("invalid_request", 400),
-    90002: ("invalid_tenant", 400),
-    90014: ("invalid_request", 400),
-}
-
-
-class LoginRefusedError(Exception):
-    """The answer is an error of this AADSTS number."""
-
-    def __init__(self, number: int, why: str) -> None:
-        super().__init__(why)
-        self.number = number
-        self.why = why
 
 
 @dataclass
@@ -94,7 +59,8 @@ class LoginService:
             return self._route(request, path, note)
         except (LoginRefusedError, AssertionRefusedError) as refused:
             note.error = f"AADSTS{refused.number}"
-            return self._error(refused.number, refused.why, request.headers.get("client-request-id"))
+            correlation = request.headers.get("client-request-id") or str(uuid.uuid4())
+            return error_answer(refused.number, refused.why, base=self._base, now=self._tenant.now, correlation=correlation)
 
     def _route(self, request: HttpRequest, path: str, note: Exchange) -> Answer:
         if path == "/common/discovery/instance":
@@ -139,7 +105,7 @@ class LoginService:
     # --- tokens ---------------------------------------------------------------------------------------------------------------
 
     def _token(self, request: HttpRequest, note: Exchange) -> Answer:
-        form = _form(request)
+        form = read_form(request)
         grant = form.get("grant_type", "")
         client = self._client(form, note)
         if grant == DEVICE_CODE:
@@ -152,7 +118,7 @@ class LoginService:
             raise LoginRefusedError(1002012, "the scope is not valid: client credential flows need one scope with the suffix /.default")
         self._check_resource(scope.removesuffix("/.default"))
         note.roles = sorted(client.app_roles)
-        return self._issue(client, roles=list(client.app_roles), claims=_claims(form))
+        return self._issue(client, roles=list(client.app_roles), claims=answers_challenge(form))
 
     def _client(self, form: dict[str, str], note: Exchange) -> LabEntraClient:
         client_id = form.get("client_id", "")
@@ -231,7 +197,7 @@ class LoginService:
     # --- device codes ---------------------------------------------------------------------------------------------------------
 
     def _begin_device_flow(self, request: HttpRequest, note: Exchange) -> Answer:
-        form = _form(request)
+        form = read_form(request)
         client = self._client(form, note)
         if not client.public:
             raise LoginRefusedError(7000218, "the application is no public client")
@@ -275,49 +241,7 @@ class LoginService:
         if behaviour.device_code == "expire":
             raise LoginRefusedError(70020, "the device code has expired")
         note.roles = sorted(flow.scopes)
-        return self._issue(client, scopes=flow.scopes, claims=_claims(form))
-
-    def _error(self, number: int, why: str, correlation: str | None) -> Answer:
-        error, status = _ERRORS[number]
-        moment = self._tenant.now.strftime("%Y-%m-%d %H:%M:%SZ")
-        trace, correlation_id = str(uuid.uuid4()), correlation or str(uuid.uuid4())
-        description = f"AADSTS{number}: {why}. Trace ID: {trace} Correlation ID: {correlation_id} Timestamp: {moment}"
-        return json_answer(
-            status,
-            {
-                "error": error,
-                "error_description": description,
-                "error_codes": [number],
-                "timestamp": moment,
-                "trace_id": trace,
-                "correlation_id": correlation_id,
-                "error_uri": f"{self._base}/error?code={number}",
-            },
-        )
-
-
-def _form(request: HttpRequest) -> dict[str, str]:
-    """The fields of a form, each at most once."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise LoginRefusedError(900144, "the request body must be a form")
-    try:
-        pairs = urllib.parse.parse_qsl(request.body.decode("ascii"), keep_blank_values=True, strict_parsing=True)
-    except ValueError as error:
-        raise LoginRefusedError(90014, "the form is malformed") from error
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise LoginRefusedError(90014, "a field of the form occurs twice")
-    return form
-
-
-def _claims(form: dict[str, str]) -> bool:
-    """Whether the request answers a claims challenge (or states what the client can do, which alone answers nothing)."""
-    try:
-        asked = json.loads(form.get("claims") or "{}")
-    except ValueError as error:
-        raise LoginRefusedError(90014, "claims is no JSON") from error
-    access = asked.get("access_token") if isinstance(asked, dict) else None
-    return isinstance(access, dict) and "nbf" in access
+        return self._issue(client, scopes=flow.scopes, claims=answers_challenge(form))
 
 
 def _client_info(client: LabEntraClient, tenant: str) -> str:

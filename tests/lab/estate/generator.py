@@ -34,18 +34,19 @@ PLAIN_SHARE = 15
 LEAST_PLAIN = 2
 
 
-def generate(seed: int, hosts: int = DEFAULT_HOSTS, *, now: datetime, copies: int = 1, proof: str = "none") -> Estate:
+def generate(seed: int, hosts: int = DEFAULT_HOSTS, *, now: datetime, copies: int = 1, proof: str = "none", entra: bool = False) -> Estate:
     """Make an estate; the same arguments always give the same one.
 
     Args:
         hosts: inventory hosts, at least 1. Computer objects without a host come on top.
         now: the moment it is made for, aware; ages of entries, log-ons and earlier observations count from here.
-        copies, proof: the requirements it shall be judged by: 1 and ``none``, as long as AD is the only store.
+        copies, proof: the requirements it shall be judged by: at most one copy a store, and ``none``.
+        entra: an Entra tenant beside the directory.
 
     Raises:
         ValueError: the arguments cannot be met.
     """
-    if hosts < 1 or now.tzinfo is None or copies != 1 or proof != "none":
+    if hosts < 1 or now.tzinfo is None or not 1 <= copies <= (2 if entra else 1) or proof != "none":
         raise ValueError(f"no estate of {hosts} hosts for {now.isoformat()}, copies={copies}, proof={proof!r}")
     estate = Estate(seed=seed, now=now.astimezone(UTC).replace(microsecond=0))
     site = Site(estate=estate, rng=random.Random(f"keyward lab estate {seed} {hosts}"))

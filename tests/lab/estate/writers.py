@@ -49,9 +49,11 @@ def estate_vars(
     stores: Sequence[str] = ("ad",),
     copies: int = 1,
     proof: str = "none",
+    entra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The variables of ``playbooks/escrow_report.yml`` for this estate."""
+    """The variables of ``playbooks/escrow_report.yml`` for this estate; ``entra`` are the options of that name."""
     return {
+        **({"keyward_entra": entra} if entra is not None else {}),
         "keyward_stores": list(stores),
         "keyward_copies": copies,
         "keyward_proof": proof,
