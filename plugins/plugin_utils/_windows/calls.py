@@ -7,11 +7,11 @@ A method that fails inside its provider is no SOAP fault but a ReturnValue other
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from .._core.redaction import Secret
 from .._errors import BadDataError, KeywardError, LimitError, ProtocolError
@@ -19,6 +19,8 @@ from . import hresults
 from .wsman.faults import FaultError
 from .wsman.instance import Instance
 from .wsman.session import Session, Value
+
+T = TypeVar("T")
 
 #: longest text taken from a host; the reader of observations has the same bound
 MAX_TEXT: Final = 4096
@@ -118,6 +120,16 @@ def is_not_offered(error: KeywardError) -> bool:
     if error.is_missing_method or error.subcode in ("SchemaValidationError", "InvalidParameter"):
         return True
     return error.is_missing_resource and not error.is_missing_instance
+
+
+def if_offered(call: Callable[[], T]) -> T | None:
+    """What the call brings, None where this Windows does not offer it (:func:`is_not_offered`)."""
+    try:
+        return call()
+    except KeywardError as error:
+        if is_not_offered(error):
+            return None
+        raise
 
 
 def is_absent(error: FaultError) -> bool:

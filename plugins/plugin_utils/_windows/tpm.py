@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .._errors import KeywardError
 from . import words
-from .calls import Face, bounded, is_absent, is_not_offered, needed_integer, take
+from .calls import Face, bounded, if_offered, is_absent, needed_integer, take
 from .reads import Reads
 from .wsman.faults import FaultError
 from .wsman.instance import Instance
@@ -60,16 +59,7 @@ def _instances(session: Session) -> list[Instance] | None:
 
 def _optional(reads: Reads, method: str, call: Callable[[], T]) -> T | None:
     """A method that older Windows lacks: None without an item where it is not offered."""
-
-    def offered() -> T | None:
-        try:
-            return call()
-        except KeywardError as error:
-            if is_not_offered(error):
-                return None
-            raise
-
-    return reads.ask(method, offered)
+    return reads.ask(method, lambda: if_offered(call))
 
 
 def _information(ready: Instance) -> list[str]:

@@ -13,7 +13,7 @@ from .._core.model import Conversion, Method, Protection, ProtectorType, VolumeT
 from .._core.observation import MAX_PROTECTORS, normalise_key_id
 from .._errors import BadDataError, KeywardError, LimitError
 from . import hresults, words
-from .calls import MethodFailedError, bounded, is_not_offered
+from .calls import MethodFailedError, bounded, if_offered, is_not_offered
 from .computer import NAMESPACE as CIMV2
 from .encryptable_volume import CLASS_NAME, EncryptableVolume
 from .reads import Reads
@@ -232,16 +232,7 @@ class VolumeReader:
 
     def _if_offered(self, read: str, call: Callable[[], T]) -> T | None:
         """Ask what older Windows, or a volume in another state, does not offer."""
-
-        def offered() -> T | None:
-            try:
-                return call()
-            except KeywardError as error:
-                if is_not_offered(error):
-                    return None
-                raise
-
-        return self._unless_locked(read, offered)
+        return self._unless_locked(read, lambda: if_offered(call))
 
 
 def _listed(found: tuple[str, ...] | None) -> list[str] | None:
