@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from . import computer_findings, verdict
@@ -302,7 +302,8 @@ def _volume_row(judge: _Judge, index: int, volume: ObservedVolume) -> VolumeRow:
     for node, told in members:
         protectors = _protector_rows(judge, nodes, told)
         judgement = _judge_volume(judge, judge.computers[node], told, protectors)
-        rows.append(VolumeRow(volume=told, judgement=judgement, protectors=protectors, nodes=names))
+        here = told if told is volume else replace(told, device_id=volume.device_id, letter=volume.letter, mount_point=volume.mount_point)
+        rows.append(VolumeRow(volume=here, judgement=judgement, protectors=protectors, nodes=names))
     worst = verdict.worst(row.judgement.verdict for row in rows if row.judgement.verdict is not None)
     return next(row for row in rows if row.judgement.verdict is worst)
 

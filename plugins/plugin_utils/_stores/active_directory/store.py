@@ -69,7 +69,8 @@ class ActiveDirectoryStore:
             entries=tuple(entries),
             domain=directory.domain,
             read_only=directory.read_only,
-            whole=not reader.settings.search_bases,
+            whole=not reader.settings.search_bases
+            or parse.dn_key(directory.naming_context) in map(parse.dn_key, reader.settings.search_bases),
         )
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:

@@ -410,6 +410,12 @@ def test_no_node_hides_what_another_says_of_a_shared_volume(facts: dict[str, obj
         assert row(bad, "node1.corp.example").volumes[0].volume == worse
 
 
+def test_a_shared_volume_is_called_as_the_first_node_calls_it() -> None:
+    bad = replace(SHARED, protection="off", device_id="other", letter="F:", mount_point="C:\\M")
+    found = row(cluster_of([SHARED], [bad]), "node1.corp.example").volumes[0].volume
+    assert (found.device_id, found.label, found.protection) == (SHARED.device_id, "E:", "off")
+
+
 def test_a_first_node_that_denies_the_recovery_password_does_not_speak_for_the_second() -> None:
     denied = replace(SHARED, protectors=(ObservedProtector(key_id=key(9), type="tpm"),))
     assert cluster_of([denied], [SHARED]).verdicts == {"no_recovery_password": 1}

@@ -629,6 +629,7 @@ def test_bases_that_are_one_under_two_spellings_bring_each_entry_once(peers: Pee
     assert (reading.state, reading.whole) == (StoreState.SEARCHED, False)
     assert (len(reading.owners), len(reading.entries)) == (COMPUTERS, 23)
     assert peers.store(peers.peer()).read().whole
+    assert peers.store(peers.peer(), search_bases=[BASE.lower()]).read().whole
 
 
 def test_an_owner_that_could_not_be_looked_up_makes_the_reading_partial(peers: Peers) -> None:
