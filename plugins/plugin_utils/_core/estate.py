@@ -294,7 +294,7 @@ def _volume_rows(judge: _Judge, index: int) -> tuple[VolumeRow, ...]:
 
 
 def _volume_row(judge: _Judge, index: int, volume: ObservedVolume) -> VolumeRow:
-    """A volume where it is listed. One that nodes share is judged by each node's word, and the worst holds: no node's word hides another's."""
+    """A volume where it is listed. One that nodes share is judged by each node's word, and the worst holds: none hides another's."""
     members = judge.shared.get((index, volume.device_id), [(index, volume)])
     nodes = list(dict.fromkeys(node for node, _told in members))
     names = tuple(judge.names[node] for node in nodes) if len(nodes) > 1 else ()
