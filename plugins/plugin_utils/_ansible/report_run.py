@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .._core.estate import EstateJudgement, judge_estate, known_computers, owners_to_name
+from .._core.estate import judge_estate, known_computers, owners_to_name
 from .._core.joins import InventoryHost, inventory_computers
 from .._core.model import Observation, StoreReading
 from .._core.requirements import Requirements
+from .._core.rows import EstateJudgement
 from .._errors import OptionError
 from .._report import terminal
 from .._stores.port import Store

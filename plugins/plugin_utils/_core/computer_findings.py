@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from . import recovery_policy
 from .findings import VERDICT_CODES, make
+from .joins import Computer
 from .model import EntryState, FailureReason, Finding, Join, ReadError, Verdict
 from .requirements import Requirements
-
-if TYPE_CHECKING:
-    from .estate import ComputerRow, VolumeRow
-    from .joins import Computer
+from .rows import ComputerRow, VolumeRow
 
 _FAILURE_CODES = {
     FailureReason.UNREACHABLE: "KW-HST-001",

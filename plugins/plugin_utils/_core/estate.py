@@ -11,71 +11,14 @@ from datetime import datetime
 
 from . import computer_findings, verdict
 from .clusters import Hidden, Shared, name_object, shared_volumes
-from .entries import Holding, StoreIndex
+from .entries import StoreIndex
 from .findings import make
 from .joins import NO_JOIN, Computer, StoreJoin, join_store
-from .model import Entry, Finding, Flag, ObservedVolume, ProtectorStanding, ProtectorType, StoreReading, StoreState, Verdict
+from .model import Finding, Flag, ObservedVolume, ProtectorStanding, ProtectorType, StoreReading, StoreState, Verdict
+from .names import unique_names
 from .requirements import Requirements
+from .rows import ComputerRow, EstateJudgement, ProtectorRow, UnmatchedEntry, VolumeRow
 from .verdict import VolumeEvidence, VolumeJudgement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtectorRow:
-    """A protector in the report; ``holdings`` by store only for recovery passwords."""
-
-    key_id: str
-    type: str | None
-    holdings: Mapping[str, Holding] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeRow:
-    """A volume in the report; ``nodes`` names every cluster node that lists it."""
-
-    volume: ObservedVolume
-    judgement: VolumeJudgement
-    protectors: tuple[ProtectorRow, ...] = ()
-    nodes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmatchedEntry:
-    """An entry of a computer that none of its listed protectors asks for; ``why``: stale, belongs_elsewhere, malformed, not_observed."""
-
-    entry: Entry
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComputerRow:
-    """A computer in the report. ``verdict`` None: it lists volumes, none in scope."""
-
-    name: str
-    computer: Computer
-    verdict: Verdict | None
-    flags: tuple[Flag, ...] = ()
-    volumes: tuple[VolumeRow, ...] = ()
-    unmatched: tuple[UnmatchedEntry, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EstateJudgement:
-    """The whole answer of a run."""
-
-    generated_at: datetime
-    requirements: Requirements
-    readings: Mapping[str, StoreReading]
-    computers: tuple[ComputerRow, ...]
-    findings: tuple[Finding, ...]
-    verdicts: Mapping[str, int]
-    flags: Mapping[str, int]
-    volumes: int
-    passing: int
-    could_not_look: int
-    units: int
-    observed: int
-    complete: bool
-    passed: bool
 
 
 @dataclass(slots=True)
@@ -135,7 +78,7 @@ def judge_estate(
     computers: Sequence[Computer], readings: Sequence[StoreReading], requirements: Requirements, *, now: datetime
 ) -> EstateJudgement:
     """Judge every computer; ``computers`` come from :func:`known_computers` over the same ``readings``."""
-    by_name = sorted(zip(_unique_names(computers), computers, strict=True), key=lambda pair: pair[0])
+    by_name = sorted(zip(unique_names(computers), computers, strict=True), key=lambda pair: pair[0])
     names, ordered = [name for name, _computer in by_name], [computer for _name, computer in by_name]
     shared, elsewhere = shared_volumes(ordered)
     judge = _Judge(
@@ -152,38 +95,6 @@ def judge_estate(
     observed = sum(computer.fresh for computer in ordered)
     run = _run_findings(readings, requirements, observed=observed, known=len(ordered))
     return _conclude(judge, rows, run, {reading.store: reading for reading in readings}, observed)
-
-
-def _unique_names(computers: Sequence[Computer]) -> list[str]:
-    """DESIGN section 8: the DNS host name where known, else the inventory's name; what would occur twice takes its inventory name.
-
-    Repeated, because a host that calls itself by another's inventory name must not end up with the other's name.
-    """
-    names = [_first_name(computer) for computer in computers]
-    while clashing := {name for name, count in Counter(names).items() if count > 1}:
-        distinct = [_distinct_name(c, name) if name in clashing else name for name, c in zip(names, computers, strict=True)]
-        if distinct == names:
-            break
-        names = distinct
-    return names
-
-
-def _distinct_name(computer: Computer, name: str) -> str:
-    if computer.host is not None:
-        return computer.host.name
-    suffix = "/" + next((join.owner.owner_id for join in computer.joins.values() if join.owner is not None), "")
-    return name if name.endswith(suffix) else name + suffix
-
-
-def _first_name(computer: Computer) -> str:
-    for join in computer.joins.values():
-        if join.owner is not None and join.owner.dns_name:
-            return join.owner.dns_name.lower()
-    if computer.observation is not None and computer.observation.dns_name:
-        return computer.observation.dns_name
-    if computer.host is not None:
-        return computer.host.name
-    return next((join.owner.name.lower() or join.owner.owner_id for join in computer.joins.values() if join.owner is not None), "")
 
 
 def _live_keys(computers: Sequence[Computer]) -> dict[str, frozenset[int]]:

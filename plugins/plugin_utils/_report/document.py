@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._core.entries import Holding
-from .._core.estate import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 from .._core.model import Entry, Finding, StoreState
+from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 
 SCHEMA_VERSION = 1
 #: keys whose value is about the moment of the run, not about the estate

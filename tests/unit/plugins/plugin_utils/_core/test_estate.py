@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import (
-    ComputerRow,
-    EstateJudgement,
     judge_estate,
     known_computers,
     owners_to_name,
@@ -32,6 +30,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
     Verdict,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.rows import ComputerRow, EstateJudgement
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 REQUIREMENTS = Requirements(stores=("ad",))

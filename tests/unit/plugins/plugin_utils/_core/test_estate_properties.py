@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import (
-    EstateJudgement,
     judge_estate,
     known_computers,
     owners_to_name,
@@ -29,6 +28,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
     Verdict,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.rows import EstateJudgement
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import document, terminal
 from hypothesis import given, settings
 from hypothesis import strategies as st
