@@ -61,6 +61,8 @@ def headlines(document: Mapping[str, Any]) -> list[Headline]:
 def conclusion(document: Mapping[str, Any]) -> tuple[str, str, str]:
     """How the run ended: a class, a word and a sentence."""
     summary = document["summary"]
+    if document["passed"] and not judged(document):
+        return "pass", "Passed", "Nothing that was found is in scope, so nothing could fail."
     if document["passed"]:
         return "pass", "Passed", "Everything in scope could be looked at, and every key is escrowed."
     if not document["complete"]:

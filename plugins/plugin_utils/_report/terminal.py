@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._core.model import Severity, Verdict
+from .overview import conclusion, worst_computers
+from .text import SEVERITIES, VERDICT_WORDS
 
-_SEVERITIES = [word.value for word in Severity]
-#: verdicts in the order a person wants to see them: worst first (DESIGN section 5)
-_ORDER = [word.value for word in Verdict]
 WIDTH = 100
 
 
@@ -54,7 +52,7 @@ def _first(document: Mapping[str, Any]) -> list[str]:
             grouped[finding["code"]].append(finding)
     if not grouped:
         return []
-    ranked = sorted(grouped.items(), key=lambda item: (_SEVERITIES.index(item[1][0]["severity"]), -len(item[1]), item[0]))
+    ranked = sorted(grouped.items(), key=lambda item: (SEVERITIES.index(item[1][0]["severity"]), -len(item[1]), item[0]))
     lines = ["What to do first:"]
     for number, (code, findings) in enumerate(ranked[:5], 1):
         example = findings[0]
@@ -73,13 +71,11 @@ def _wrapped(text: str, lead: str) -> list[str]:
 
 def _worst(document: Mapping[str, Any]) -> list[str]:
     """The worst ten computers that do not pass and could be looked at."""
-    per_computer = Counter(finding["computer"] for finding in document["findings"] if finding["severity"] == "high")
-    bad = [c for c in document["computers"] if c["verdict"] in _ORDER[: _ORDER.index("unknown")]]
-    bad.sort(key=lambda c: (_ORDER.index(c["verdict"]), -per_computer[c["name"]], c["name"]))
-    if not bad:
+    worst, number = worst_computers(document, 10)
+    if not worst:
         return []
-    lines = [f"Worst {min(10, len(bad))} of {len(bad)} computers:"]
-    for computer in bad[:10]:
+    lines = [f"Worst {len(worst)} of {number} computers:"]
+    for computer in worst:
         volumes = [v["volume"] for v in computer["volumes"] if v["verdict"] == computer["verdict"]]
         flags = f" [{', '.join(computer['flags'])}]" if computer["flags"] else ""
         where = f" {', '.join(printable(v, 50) for v in volumes[:4])}" if volumes else ""
@@ -90,7 +86,7 @@ def _worst(document: Mapping[str, Any]) -> list[str]:
 def _counts(document: Mapping[str, Any]) -> list[str]:
     summary = document["summary"]
     lines = ["Verdicts:"]
-    lines += [f"  {word:<22}{summary['verdicts'][word]:>7}" for word in _ORDER if word in summary["verdicts"]]
+    lines += [f"  {word:<22}{summary['verdicts'][word]:>7}" for word in VERDICT_WORDS if word in summary["verdicts"]]
     for title, counts in (("Flags: ", summary["flags"]), ("Findings: ", summary["findings"])):
         if counts:
             lines += textwrap.wrap(
@@ -112,8 +108,5 @@ def _stores(document: Mapping[str, Any]) -> list[str]:
 
 
 def _conclusion(document: Mapping[str, Any]) -> str:
-    if document["passed"]:
-        return "PASSED: everything in scope could be looked at and has an escrowed key."
-    if not document["complete"]:
-        return "INCOMPLETE: something could not be looked at, so nothing here says that all is well."
-    return "NOT PASSED: see what to do first, above."
+    _class, word, sentence = conclusion(document)
+    return f"{word.upper()}: {sentence}"

@@ -119,4 +119,14 @@ def test_the_terminal_text_says_what_to_do_first_and_commands_no_terminal() -> N
 def test_a_terminal_text_that_passes_says_so() -> None:
     built = report()
     built.update(passed=True)
-    assert "PASSED" in terminal.render(built)
+    assert terminal.render(built).endswith("PASSED: Everything in scope could be looked at, and every key is escrowed.")
+    built["summary"]["verdicts"] = {}
+    assert terminal.render(built).endswith("PASSED: Nothing that was found is in scope, so nothing could fail.")
+
+
+def test_the_terminal_names_what_does_not_pass_under_a_proof() -> None:
+    built = report()
+    assert "Worst" not in terminal.render(built)
+    built["requirements"]["proof"] = "live"
+    assert "Worst 1 of 1 computers:\n  pc01.corp.example" in terminal.render(built)
+    assert terminal.render(built).endswith("NOT PASSED: 1 of 3 verdicts pass.")
