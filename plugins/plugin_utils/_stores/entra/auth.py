@@ -67,11 +67,10 @@ class TokenSource:
             KeywardError: why there is no token.
         """
         if self._token is None or self._wire.timing.clock() >= self._until:
-            self.renew()
-        assert self._token is not None  # renew raises or sets it
+            return self.renew()
         return self._token
 
-    def renew(self, claims: str | None = None) -> None:
+    def renew(self, claims: str | None = None) -> Secret[str]:
         """Get a new token; ``claims`` is what Graph's claims challenge asked for, as JSON text. Raises as :meth:`token`."""
         self._token = None
         if msal is None:
@@ -91,6 +90,7 @@ class TokenSource:
         seconds = min(float(lives), _LONGEST) if isinstance(lives, int | float) else 0.0
         self._until = self._wire.timing.clock() + max(seconds - _EARLY, seconds / 2)
         self._token = Secret(token)
+        return self._token
 
     @property
     def _target(self) -> str:
