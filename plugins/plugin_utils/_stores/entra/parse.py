@@ -59,6 +59,15 @@ def guid(value: object) -> str | None:
     return found if _GUID.fullmatch(found) and found != _NO_GUID else None
 
 
+def is_readable(row: Mapping[str, Any]) -> bool:
+    """Whether a row says whose it is: an ID, and a device ID that is one or that says there is none.
+
+    What is not readable may belong to anybody, so what such a reading does not show is unknown.
+    """
+    device_id = row.get("deviceId")
+    return text(row.get("id")) is not None and (device_id in (None, "", _NO_GUID) or guid(device_id) is not None)
+
+
 def text(value: object) -> str | None:
     """A text of at most 1024 characters that can be written anywhere (lone surrogates are replaced), None for anything else."""
     if not isinstance(value, str) or not value:

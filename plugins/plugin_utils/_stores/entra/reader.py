@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from ..._core.model import Entry, Owner, StoreState
-from ..._errors import AuthorizationError
+from ..._errors import AuthorizationError, BadDataError
 from . import devices, failures, keys, parse
 from .auth import TokenSource
 from .graph import Graph, Outcome, Query
@@ -69,6 +70,7 @@ class EntraReader:
         found: dict[str, Owner] = {}
         for row in self.graph.rows(query or devices.every(), outcome, "devices"):
             owner = parse.parse_owner(row, self._scope)
+            _check(row, outcome, "device")
             if owner is None:
                 continue
             known = found.get(owner.owner_id)
@@ -91,6 +93,7 @@ class EntraReader:
         found: dict[tuple[str, str], Entry] = {}
         for row in self.graph.rows(query or keys.every(), outcome, "recovery keys"):
             entry = parse.parse_entry(row)
+            _check(row, outcome, "recovery key")
             if entry is not None:
                 found.setdefault((entry.entry_id, entry.owner_id), entry)
         return list(found.values())
@@ -116,6 +119,11 @@ class EntraReader:
         if self.settings.auth_method == DEVICE_CODE:
             return StoreState.PARTIAL, OWN_DEVICES_REASON
         return StoreState.SEARCHED, ""
+
+
+def _check(row: Mapping[str, Any], outcome: Outcome, what: str) -> None:
+    if not parse.is_readable(row):
+        outcome.problem = outcome.problem or BadDataError(f"read a {what} in Entra ID", meaning="its ID or its device's ID is none")
 
 
 def _rank(owner: Owner) -> tuple[bool, float]:

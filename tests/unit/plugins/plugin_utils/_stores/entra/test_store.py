@@ -458,6 +458,27 @@ def test_broken_rows_leave_the_others(peer: Peer, made: Made, timing: Timing) ->
     assert names[device_id(2)] == "?<script>"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [{}, {"id": None}, {"id": [36]}, key(9, 1, id=""), key(9, 1, deviceId="x"), key(9, 1, deviceId=[36]), key(9, 1, deviceId=7)],
+)
+def test_a_row_that_does_not_say_whose_it_is_makes_the_rest_unknown(peer: Peer, made: Made, timing: Timing, row: dict[str, Any]) -> None:
+    peer.on(KEYS, page(key(1, 1), row))
+    peer.on(DEVICES, page(device(1)))
+    reading = read(made(), timing)
+    assert reading.state is StoreState.PARTIAL
+    assert key_id(1) in ids(reading)
+
+
+@pytest.mark.parametrize("row", [{}, device(2, id=None), device(2, deviceId="x"), device(2, deviceId=[36]), device(2, deviceId=7)])
+def test_a_device_without_its_ids_makes_no_other_device_deleted(peer: Peer, made: Made, timing: Timing, row: dict[str, Any]) -> None:
+    peer.on(KEYS, page(key(1, 1), key(2, 2)))
+    peer.on(DEVICES, page(device(1), row))
+    reading = read(made(), timing)
+    assert reading.state is StoreState.PARTIAL
+    assert not any(owner.deleted for owner in reading.owners)
+
+
 def test_names_that_are_hidden_do_not_exist(peer: Peer, made: Made, timing: Timing) -> None:
     with opened(made(), timing) as store:
         assert store.name_hidden([device_id(1)]).entries == ()
