@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -35,6 +36,16 @@ FLAGS = (
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 )
+
+
+#: puts the two given descriptors where Chromium looks for them; a shell cannot, where they have two digits
+_EXEC = """
+import fcntl, os, sys
+pair = [fcntl.fcntl(int(given), fcntl.F_DUPFD, 20) for given in sys.argv[1:3]]
+for place, descriptor in zip((3, 4), pair):
+    os.dup2(descriptor, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class BrowserError(Exception):
@@ -60,7 +71,7 @@ class Chromium:
         self._read, their_write = os.pipe()
         profile = f"--user-data-dir={self._folder.name}/profile"
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{their_read} 4>&{their_write}', "sh", found, *FLAGS, *root, profile, "about:blank"],
+            [sys.executable, "-c", _EXEC, str(their_read), str(their_write), found, *FLAGS, *root, profile, "about:blank"],
             pass_fds=(their_read, their_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

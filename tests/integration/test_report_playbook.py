@@ -206,9 +206,10 @@ def test_become_is_refused_for_each_host_and_for_the_report(player: Player) -> N
 
 
 def test_async_is_refused(player: Player) -> None:
+    background: dict[str, Any] = {"async": 10, "poll": 1, "ignore_errors": True}
     tasks = [
-        task("slow", "volume_info", **{"async": 10, "poll": 1}, ignore_errors=True),
-        task("slow report", "escrow_report", {"ad": {"server": "192.0.2.1"}}, **{"async": 10, "poll": 1}, ignore_errors=True),
+        task("slow", "volume_info") | background,
+        task("slow report", "escrow_report", {"ad": {"server": "192.0.2.1"}}) | background,
     ]
     run = player.play([play("pc01", *tasks)]).no_traceback()
     for name in ("slow", "slow report"):
@@ -265,13 +266,27 @@ def test_changed_is_about_content(player: Player, fleet: Lab) -> None:
     new = "CN=ARRIVED,OU=Clients,DC=lab,DC=example"
     with ldap3.Connection(server, administrator.principal, administrator.password, auto_bind=True) as connection:
         attributes = {"sAMAccountName": "ARRIVED$", "userAccountControl": 4096, "operatingSystem": "Windows 11 Enterprise"}
-        assert connection.add(new, "computer", attributes), connection.result
+        connection.add(new, "computer", attributes)  # type: ignore[no-untyped-call]  # its stubs leave it out
+        assert connection.result["result"] == 0, connection.result
         try:
             third = player.report(hosts=few)
         finally:
-            assert connection.delete(new), connection.result
+            connection.delete(new)  # type: ignore[no-untyped-call]  # as above
     assert third.result(REPORT)["changed"] is True
     assert third.report["summary"]["computers"] == second.result(REPORT)["summary"]["computers"] + 1
+
+
+def test_the_formats_are_the_files_and_a_missing_one_is_a_change(player: Player) -> None:
+    few = player.inventory(only=["pc01"])
+    first = player.report(hosts=few, keyward_formats=["md", "json"]).no_traceback()
+    assert [Path(file).name for file in first.result(REPORT)["files"]] == ["escrow-report.json", "escrow-report.md"]
+    same, more = (player.report(hosts=few, keyward_formats=formats) for formats in (["json", "md"], ["json", "md", "html"]))
+    assert [run.result(REPORT)["changed"] for run in (first, same, more)] == [True, False, True]
+    page = (player.folder / "report" / "escrow-report.html").read_text(encoding="utf-8")
+    assert "No verdict changed." in page
+    assert "pc01.lab.example" in page
+    refused = player.report(hosts=few, keyward_formats=["xlsx"]).no_traceback()
+    assert refused.event(REPORT) == "failed"
 
 
 def test_without_a_place_nothing_is_written(player: Player) -> None:
@@ -413,12 +428,12 @@ def test_a_malformed_observation_is_a_finding_of_its_host_alone(player: Player, 
 
 
 def name_of(report: dict[str, Any], inventory: str) -> str:
-    return next(computer["name"] for computer in report["computers"] if computer["identities"]["inventory"] == inventory)
+    return next(str(computer["name"]) for computer in report["computers"] if computer["identities"]["inventory"] == inventory)
 
 
 def test_a_malformed_registered_result_is_a_finding_of_its_host_alone(player: Player) -> None:
     broken: dict[str, Any] = {"observation": {"volumes": 1}, "failed": "perhaps", "unreachable": []}
-    variables = {"pc02": {"keyward_observation": broken}, "pc03": {"keyward_observation": "skipped"}}
+    variables: dict[str, dict[str, Any]] = {"pc02": {"keyward_observation": broken}, "pc03": {"keyward_observation": "skipped"}}
     run = player.play(
         [
             play("pc01", task(OBSERVE, "volume_info", register="keyward_observation")),

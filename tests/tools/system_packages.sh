@@ -33,6 +33,7 @@ test)
     want ldap-utils -- have ldapsearch
     want shellcheck -- have shellcheck
     want git -- have git
+    want chromium -- have chromium
     ;;
 esac
 [ -n "$missing" ] || exit 0

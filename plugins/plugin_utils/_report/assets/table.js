@@ -4,7 +4,7 @@ const COLUMNS = [
   ["computer", "Computer"], ["volume", "Volume"], ["verdict", "Verdict"], ["flags", "Flags"], ["stores", "Stores"], ["observed", "Observed"], ["findings", "Findings"],
 ];
 const SPARE = 12;
-const PRINTED = 5000;
+const PRINTED = 2000;
 
 const verdictMark = (verdict) =>
   verdict === null ? el("span", { class: "quiet" }, "out of scope") : el("span", { class: `dot of-${verdictClass.get(verdict)}`, title: verdictMeaning.get(verdict) }, spaced(verdict));
@@ -35,7 +35,8 @@ class Table {
     const head = el("div", { role: "rowgroup" }, el("div", { role: "row", class: "head", "aria-rowindex": "1" }, this.heads));
     this.empty = el("p", { class: "empty", hidden: true }, "No volume matches these filters.");
     this.grid = el("div", { class: "grid", role: "table", "aria-labelledby": "table-title" }, head, this.body);
-    place.replaceChildren(this.grid, this.empty);
+    this.cut = el("p", { class: "cut", hidden: true });
+    place.replaceChildren(this.cut, this.grid, this.empty);
     // the header sticks only if nothing between it and the page scrolls
     head.style.display = "contents";
     let waiting = false;
@@ -63,6 +64,8 @@ class Table {
     }
     this.grid.setAttribute("aria-rowcount", this.items.length + 1);
     this.empty.hidden = list.length > 0;
+    this.cut.hidden = this.items.length <= PRINTED;
+    this.cut.textContent = `Only the first ${PRINTED.toLocaleString("en-US")} of ${counted(this.items.length, "row")} are printed. Filter the table to print others.`;
     this.grid.hidden = list.length === 0;
     this.body.replaceChildren();
     this.shown.clear();

@@ -42,6 +42,7 @@ class _Maker:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.findings: list[dict[str, Any]] = []
+        self.made = 0
 
     def guid(self) -> str:
         text = f"{self.rng.getrandbits(128):032x}"
@@ -75,8 +76,12 @@ class _Maker:
         return out
 
     def volume(self, label: str, kind: str, name: str) -> dict[str, Any]:
-        verdict = self.rng.choices(list(Verdict), _WEIGHTS)[0].value
-        flags = [self.rng.choice(list(Flag)).value] if self.rng.random() < 0.1 else []
+        # every verdict and flag twice, then by chance
+        self.made += 1
+        first = self.made <= 2 * len(Verdict)
+        verdict = (list(Verdict)[self.made % len(Verdict)] if first else self.rng.choices(list(Verdict), _WEIGHTS)[0]).value
+        marked = first or self.rng.random() < 0.1
+        flags = [(list(Flag)[self.made % len(Flag)] if first else self.rng.choice(list(Flag))).value] if marked else []
         bare = verdict in ("not_encrypted", "unprotected")
         kinds = [] if bare else ["tpm", "external_key"] if verdict == "no_recovery_password" else ["tpm", "recovery_password"]
         for code in (_CODE_OF.get(verdict), *(_CODE_OF.get(flag) for flag in flags)):
