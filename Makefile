@@ -38,9 +38,10 @@ help: ## list the targets
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/lab/requirements.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt tests/lab/requirements.txt | .venv/bin/python
+.venv/.dev: requirements-dev.txt requirements.txt tests/lab/requirements.txt tests/tools/axe.txt | .venv/bin/python
 	@PYTHON=$(PYTHON) sh tests/tools/system_packages.sh test
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -r tests/lab/requirements.txt
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/tools/axe.txt
 	@touch $@ .venv/.runtime
 
 .venv-importer/.done: | .venv/bin/python
