@@ -18,7 +18,7 @@ class Condition:
     """One condition.
 
     ``place``: ``host`` (a host of its own), ``pair`` (two hosts), ``volume`` (one volume of a host that answers), ``overlay`` (something
-    on a host that answers, beside its volumes) or ``directory`` (a computer object without a host).
+    on a host that answers, beside its volumes) or ``directory`` (a computer object or a device without a host).
     ``where``: for a volume: ``os``, ``data`` or ``any``. ``records``: needs a Windows that keeps backup records.
     """
 
@@ -161,6 +161,44 @@ DIRECTORY_CONDITIONS = (
     _directory("ad_deleted", "deleted with its entries"),
 )
 
+#: only where the estate has an Entra tenant: hosts, pairs of hosts, and devices without a host
+ENTRA_HOST_CONDITIONS = (
+    _host("entra_only", "joined to Entra ID alone, its key there", "escrowed"),
+    _host("hybrid_key_in_entra", "hybrid joined, its key in Entra ID alone", "escrowed"),
+    _host("device_deleted", "hybrid joined; its device was deleted, its computer object lives on", "escrowed", "KW-ESC-008"),
+    _host("renamed", "its device still has its former name", "escrowed"),
+    _host("reimaged", "a new device after a new installation; the old one has the same name and an old key", "escrowed"),
+    Condition(name="device_clone", place="pair", why="two live machines state one device", shows=("KW-HST-007", "unknown", "KW-VOL-007")),
+    Condition(name="moved_drive", place="pair", why="a drive in another computer; its key lies under the device it was escrowed from"),
+    _host("at_entra_limit", "200 or more keys under its device", "escrowed", "KW-ESC-010", "KW-ESC-001"),
+    _host("hybrid_unreachable", "hybrid joined, its key in Entra ID alone, not reachable", "on_file", "KW-HST-001", "KW-HST-008"),
+    _host("entra_unescrowed", "joined to Entra ID alone, its key nowhere", "unescrowed", "KW-VOL-004"),
+    Condition(name="same_name", place="pair", why="two machines and devices with one name", shows=("escrowed",)),
+    _host("only_copy_deleted", "joined to Entra ID alone; its device was deleted with the only key", "unescrowed", "KW-ESC-008"),
+    _host("near_entra_limit", "150 or more keys under its device", "escrowed", "KW-ESC-009", "KW-ESC-001"),
+    _host("workplace", "a workgroup machine, registered by its user; the key lies under that registration", "unescrowed", "KW-ESC-006"),
+    Condition(
+        name="entra_record_disagrees",
+        place="host",
+        why="Windows recorded a backup to Entra ID that is not there",
+        shows=("escrowed", "KW-ESC-011"),
+        records=True,
+    ),
+)
+
+ENTRA_DEVICE_CONDITIONS = (
+    _directory("device_with_keys", "no inventory host, keys on file", "KW-HST-009", "on_file"),
+    _directory("device_without_keys", "no inventory host, no key", "KW-HST-009", "unknown"),
+    _directory("device_never_seen", "registered lately, never seen since", "KW-HST-009"),
+    _directory("device_hostile_name", "its name tries to break whatever shows it", "KW-HST-009"),
+    _directory("device_hybrid", "a computer object and its device, no inventory host, the key in Entra ID alone", "KW-HST-009", "on_file"),
+    _directory("device_disabled", "a disabled device, out of scope"),
+    _directory("device_idle", "a device not seen for months, out of scope"),
+    _directory("device_not_windows", "no Windows, out of scope"),
+    _directory("device_workplace", "a registered personal device, out of scope"),
+    _directory("device_soft_deleted", "deleted, its keys still listed"),
+)
+
 ALL_CONDITIONS = (
     *FAULT_CONDITIONS,
     *HOST_CONDITIONS,
@@ -170,4 +208,4 @@ ALL_CONDITIONS = (
     *STALE_CONDITIONS,
     *DIRECTORY_CONDITIONS,
 )
-BY_NAME = {condition.name: condition for condition in ALL_CONDITIONS}
+BY_NAME = {condition.name: condition for condition in (*ALL_CONDITIONS, *ENTRA_HOST_CONDITIONS, *ENTRA_DEVICE_CONDITIONS)}

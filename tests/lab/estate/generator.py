@@ -25,6 +25,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.dealing import deal
 from ansible_collections.keyward.bitlocker.tests.lab.estate.earlier import observation
 from ansible_collections.keyward.bitlocker.tests.lab.estate.hosts import HOST_BUILDERS, fault_host, plain_host
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_OU, SERVER_OU, Machine, Site
+from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant import choose_hosts, populate_tenant, size
 from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntry
 
@@ -51,10 +52,13 @@ def generate(seed: int, hosts: int = DEFAULT_HOSTS, *, now: datetime, copies: in
     estate = Estate(seed=seed, now=now.astimezone(UTC).replace(microsecond=0))
     site = Site(estate=estate, rng=random.Random(f"keyward lab estate {seed} {hosts}"))
     _populate_directory(site, hosts)
-    failing, carriers = _populate_hosts(site, hosts)
+    joined = choose_hosts(hosts) if entra else []
+    failing, carriers = _populate_hosts(site, hosts - sum(size(condition) for condition, _unused in joined))
     site.foreign += [machine.computer.name for machine in carriers if machine.computer is not None]
     deal(site, carriers)
     _give_earlier_observations(site, failing)
+    if entra:
+        populate_tenant(site, joined)
     _arrange(site)
     return estate
 
@@ -165,3 +169,5 @@ def _arrange(site: Site) -> None:
     site.rng.shuffle(site.estate.hosts)
     site.rng.shuffle(site.estate.computers)
     site.rng.shuffle(site.estate.entries)
+    site.rng.shuffle(site.estate.entra_devices)
+    site.rng.shuffle(site.estate.entra_keys)

@@ -1,54 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is who: inventory hosts and the directory's computer objects (DESIGN section 4), and the names of the report (section 8)."""
+"""Who is who: inventory hosts, the directory's computer objects, Entra devices (DESIGN section 4), and the report's names (section 8)."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.keyward.bitlocker.tests.lab.estate.device_joins import join_devices, only_in_tenant
+from ansible_collections.keyward.bitlocker.tests.lab.estate.identity import Identity
+from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import Tenant
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import IDLE, Directory, SeenHost
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject
 
 
-@dataclass(kw_only=True)
-class Identity:
-    """One computer of the report: an inventory host, a computer object, or both joined."""
-
-    host: SeenHost | None
-    owner: LabComputerObject | None = None
-    by_name: bool = False
-    #: live hosts share the owner: nothing below it is anybody's own
-    collided: bool = False
-    #: objects that each might be the owner while nobody can tell which
-    candidates: tuple[str, ...] = ()
-    name: str = ""
-    #: names of computer objects, the owner included, whose entries are nobody's own and nobody else's here
-    undecided: frozenset[str] = field(default_factory=frozenset)
-
-    @property
-    def owner_known(self) -> bool:
-        """Whether it can be said which entries are its own (none, if it has no computer object)."""
-        return not self.collided and not self.candidates
-
-    @property
-    def owners(self) -> frozenset[str]:
-        """The computer objects whose entries are its own."""
-        return frozenset({self.owner.name}) if self.owner is not None and self.owner_known else frozenset()
-
-
-def identify(hosts: Iterable[SeenHost], directory: Directory, now: datetime) -> list[Identity]:
-    """Join every inventory host, add the computers that only the directory knows, and name them all."""
+def identify(hosts: Iterable[SeenHost], directory: Directory, now: datetime, tenant: Tenant | None = None) -> list[Identity]:
+    """Join every inventory host, add the computers that only the directory or the tenant (None: no store here) knows, and name them all."""
     identities = [Identity(host=host) for host in hosts]
     for identity in identities:
         _join_by_dns_name(identity, directory)
+        _join_by_device_id(identity, directory)
     held = {identity.owner.name for identity in identities if identity.owner is not None}
     for identity in identities:
         if identity.owner is None and not identity.candidates:
             _join_by_name(identity, directory, held)
     _mark_collisions(identities)
     identities += _only_in_directory(identities, directory, now)
+    if tenant is not None:
+        join_devices(identities, directory, tenant)
+        identities += only_in_tenant(identities, directory, tenant, now)
     _name(identities)
     return identities
 
@@ -77,6 +57,15 @@ def _join_by_dns_name(identity: Identity, directory: Directory) -> None:
     if matches and identity.owner is None:
         identity.candidates = tuple(computer.name for computer in matches)
         identity.undecided = frozenset(identity.candidates)
+
+
+def _join_by_device_id(identity: Identity, directory: Directory) -> None:
+    """A hybrid joined host's device ID is its computer object's GUID, whatever either is called."""
+    if identity.host is None or identity.host.device_id is None or identity.owner is not None:
+        return
+    found = [computer for computer in directory.computers if computer.object_guid == identity.host.device_id]
+    if found:
+        identity.owner, identity.candidates, identity.undecided = found[0], (), frozenset()
 
 
 def _join_by_name(identity: Identity, directory: Directory, held: set[str]) -> None:
@@ -130,6 +119,8 @@ def _wanted_name(identity: Identity) -> str:
     if identity.owner is not None and identity.owner.dns_name is not None:
         return identity.owner.dns_name.lower()
     if identity.host is None:
+        if identity.owner is None and identity.device is not None:
+            return f"{identity.device.display_name}/{identity.device.device_id}"
         return identity.owner.name.lower() if identity.owner is not None else ""
     return identity.host.dns_name.lower() if identity.host.dns_name is not None else identity.host.inventory_name
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The truth about an estate: what a correct report says of it, computed from the estate itself (DESIGN sections 5 and 8).
 
-A malformed or stale entry of a computer that was not observed is nobody's finding; AD alone, values unread. A mount point is named without
-the backslash at its end.
+A malformed or stale entry of a computer that was not observed is nobody's finding; values unread. A mount point is named without the
+backslash at its end. Entra: an entry whose device no request finds is under a deleted owner; near and at the limit exclude each other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import Identity, identify
+from ansible_collections.keyward.bitlocker.tests.lab.estate import tenant_view
+from ansible_collections.keyward.bitlocker.tests.lab.estate.identity import Identity
+from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import identify
 from ansible_collections.keyward.bitlocker.tests.lab.estate.rules import (
     COUNTED,
     REASON_CODES,
@@ -25,11 +27,14 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.rules import (
     policy_conflict,
     protector_state,
 )
-from ansible_collections.keyward.bitlocker.tests.lab.estate.view import SCOPE_STORES, Directory, SeenVolume, see_directory, see_host
+from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import Tenant, device_state, see_tenant
+from ansible_collections.keyward.bitlocker.tests.lab.estate.view import STORES, Directory, SeenEntry, SeenVolume, see_directory, see_host
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
 
 FAULTS = ("ad_down", "ad_no_rights")
 RUN_FINDINGS = {"searched": [], "down": ["KW-STO-001"], "no_rights": ["KW-STO-002"]}
+#: recovery keys of one Entra device
+NEAR_LIMIT, LIMIT = 150, 200
 PASSING = frozenset({"escrowed", "recoverable"})
 
 
@@ -40,6 +45,7 @@ class _Listed:
     computer: str
     volume: SeenVolume
     owners: frozenset[str]
+    devices: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,8 @@ class _Ground:
     """What all judgements of one run share."""
 
     directory: Directory
+    #: None: Entra is no store of this run
+    tenant: Tenant | None
     identities: list[Identity]
     listed: list[_Listed]
     copies: int
@@ -62,18 +70,23 @@ def truth(
     Args:
         copies: required copies; more than there are stores is an error, as it is in the report.
         proof: only ``none`` is known here.
-        fault: None, ``ad_down``, or ``ad_no_rights`` (the account sees computers and the names of recovery objects).
-        stores: the required stores; only ``ad`` exists.
+        fault: None, ``ad_down``, ``ad_no_rights`` (the account sees computers and the names of recovery objects), ``entra_down``, or
+            ``entra_throttled`` (which never ends).
+        stores: the required stores, ``ad`` or ``ad`` and ``entra``.
     """
-    if proof != "none" or stores != SCOPE_STORES or fault not in (None, *FAULTS):
+    known_faults = (None, *FAULTS, *(tenant_view.FAULTS if "entra" in stores else ()))
+    no_tenant = "entra" in stores and estate.entra_tenant_id is None
+    if proof != "none" or stores not in STORES or fault not in known_faults or no_tenant:
         raise ValueError(f"no truth is known for proof={proof!r}, stores={stores!r}, fault={fault!r}")
     if not 1 <= copies <= len(stores):
         raise ValueError(f"copies={copies} with {len(stores)} store(s) is an option error")
     directory = see_directory(estate, fault)
-    identities = identify([see_host(host, estate) for host in estate.hosts], directory, estate.now)
+    tenant = see_tenant(estate, fault) if "entra" in stores else None
+    identities = identify([see_host(host, estate) for host in estate.hosts], directory, estate.now, tenant)
     directory = _within_reach(directory, identities)
     ground = _Ground(
         directory=directory,
+        tenant=tenant,
         identities=identities,
         listed=_list_volumes(identities, directory),
         copies=copies,
@@ -84,7 +97,7 @@ def truth(
         own_volumes = [_volume_truth(ground, identity, listed) for listed in ground.listed if listed.computer == identity.name]
         volumes += own_volumes
         computers.append(_computer_truth(ground, identity, own_volumes))
-    run_findings = list(RUN_FINDINGS[directory.state])
+    run_findings = [*RUN_FINDINGS[directory.state], *(RUN_FINDINGS[tenant.state] if tenant is not None else ())]
     units = [volume["verdict"] for volume in volumes if volume["verdict"] is not None]
     with_volumes = {volume["computer"] for volume in volumes}
     units += [computer["verdict"] for computer in computers if computer["name"] not in with_volumes]
@@ -130,17 +143,18 @@ def _list_volumes(identities: list[Identity], directory: Directory) -> list[_Lis
         for volume in identity.host.volumes if identity.host is not None else ():
             key = _shared_key(identity, volume)
             if key is None:
-                listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners))
+                listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners, devices=identity.devices))
             else:
                 shared[key].append((identity, volume))
     for (cluster, _volume, _keys), holders in shared.items():
         first, volume = holders[0]
         owners = frozenset().union(*(identity.owners for identity, _unused in holders))
+        devices = frozenset().union(*(identity.devices for identity, _unused in holders))
         if len(holders) > 1:
             owners |= {
                 computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() == cluster
             }
-        listed.append(_Listed(computer=first.name, volume=volume, owners=owners))
+        listed.append(_Listed(computer=first.name, volume=volume, owners=owners, devices=devices))
     return listed
 
 
@@ -155,12 +169,7 @@ def _shared_key(identity: Identity, volume: SeenVolume) -> tuple[str, str, froze
 
 def _volume_truth(ground: _Ground, identity: Identity, listed: _Listed) -> dict[str, Any]:
     volume = listed.volume
-    states: States = {
-        protector.key_id: {
-            "ad": protector_state(ground.directory, listed.owners, protector.key_id, owner_known=identity.owner_known),
-        }
-        for protector in volume.recovery_passwords
-    }
+    states: States = {protector.key_id: _states(ground, identity, listed, protector.key_id) for protector in volume.recovery_passwords}
     if identity.host is not None and identity.host.state == "stale":
         judged = judge_volume_on_file(volume, states)
         escrow: set[str] = set()
@@ -168,6 +177,13 @@ def _volume_truth(ground: _Ground, identity: Identity, listed: _Listed) -> dict[
         judged = judge_volume(volume, states, ground.copies)
         escrow = _escrow_findings(ground, identity, listed, states) if judged.verdict is not None else set()
     return _volume_json(listed, judged, escrow, states)
+
+
+def _states(ground: _Ground, identity: Identity, listed: _Listed, key_id: str) -> dict[str, str]:
+    states = {"ad": protector_state(ground.directory, listed.owners, key_id, owner_known=identity.owner_known)}
+    if ground.tenant is not None:
+        states["entra"] = device_state(ground.tenant, listed.devices, key_id, owner_known=identity.device_known)
+    return states
 
 
 def _volume_json(listed: _Listed, judged: Judged, escrow: set[str], states: States) -> dict[str, Any]:
@@ -195,13 +211,31 @@ def _escrow_findings(ground: _Ground, identity: Identity, listed: _Listed, state
             codes.add("KW-ESC-006")
         if any(not entry.readable for entry in own):
             codes.add("KW-ESC-007")
-        if protector.said_backed_up and states[key_id]["ad"] == "absent":
+        if any(states[key_id].get(store) == "absent" for store in protector.said_backed_up):
             codes.add("KW-ESC-011")
-    host = identity.host
-    in_own_domain = host is not None and host.domain_controller and (host.domain or "").lower() == directory.domain.lower()
-    if in_own_domain and any(stores["ad"] in COUNTED for stores in states.values()):
+        if "deleted" in states[key_id].values():
+            codes.add("KW-ESC-008")
+        undecided = listed.devices | identity.undecided_devices
+        if any(key_id in entry.key_ids and entry.owner not in undecided for entry in _in_tenant(ground)):
+            codes.add("KW-ESC-006")
+    if _circular(identity, directory, states):
         codes.add("KW-ESC-012")
     return codes
+
+
+def _in_tenant(ground: _Ground) -> tuple[SeenEntry, ...]:
+    return ground.tenant.entries if ground.tenant is not None else ()
+
+
+def _circular(identity: Identity, directory: Directory, states: States) -> bool:
+    """A domain controller whose keys lie in its own domain and nowhere else; a store that could not be asked may hold another copy."""
+    host = identity.host
+    if host is None or not host.domain_controller or (host.domain or "").lower() != directory.domain.lower():
+        return False
+    elsewhere = [state for stores in states.values() for store, state in stores.items() if store != "ad"]
+    if any(state in COUNTED or state == "unknown" for state in elsewhere):
+        return False
+    return any(stores["ad"] in COUNTED for stores in states.values())
 
 
 def _computer_truth(ground: _Ground, identity: Identity, volumes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -217,7 +251,8 @@ def _computer_truth(ground: _Ground, identity: Identity, volumes: list[dict[str,
         codes.add(REASON_CODES[host.reason or ""])
         if host.state == "stale":
             codes.add("KW-HST-006")
-    if identity.collided:
+    codes |= _limit_findings(ground, identity)
+    if identity.collided or identity.device_collided:
         codes.add("KW-HST-007")
     if identity.by_name:
         codes.add("KW-HST-008")
@@ -240,7 +275,19 @@ def _verdict_without_volumes(ground: _Ground, identity: Identity) -> str:
     host = identity.host
     if host is not None and host.state == "fresh":
         return "unknown" if host.bitlocker_installed else "unavailable"
-    return "on_file" if any(entry.sound for entry in ground.directory.of_owners(identity.owners)) else "unknown"
+    return "on_file" if any(entry.sound for entry in _own_entries(ground, identity)) else "unknown"
+
+
+def _own_entries(ground: _Ground, identity: Identity) -> list[SeenEntry]:
+    held = ground.directory.of_owners(identity.owners)
+    return held + (ground.tenant.of_owners(identity.devices) if ground.tenant is not None else [])
+
+
+def _limit_findings(ground: _Ground, identity: Identity) -> set[str]:
+    keys = len(ground.tenant.of_owners(identity.devices)) if ground.tenant is not None else 0
+    if keys >= LIMIT:
+        return {"KW-ESC-010"}
+    return {"KW-ESC-009"} if keys >= NEAR_LIMIT else set()
 
 
 def _unmatched_findings(ground: _Ground, identity: Identity) -> set[str]:
@@ -250,7 +297,7 @@ def _unmatched_findings(ground: _Ground, identity: Identity) -> set[str]:
         return set()
     here = {protector.key_id for volume in host.volumes for protector in volume.protectors or ()}
     codes = set()
-    for entry in ground.directory.of_owners(identity.owners):
+    for entry in _own_entries(ground, identity):
         if here.intersection(entry.key_ids):
             continue
         if not entry.sound:

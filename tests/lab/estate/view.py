@@ -19,11 +19,12 @@ MAX_AHEAD = timedelta(minutes=5)
 #: a computer object whose last logon is longer ago is idle: not in scope
 IDLE = timedelta(days=90)
 
-#: the stores that exist so far
-SCOPE_STORES = ("ad",)
+#: the stores a run may look into
+STORES = (("ad",), ("ad", "entra"))
 
 RECOVERY_PASSWORD = 3
 VOLUME_TYPES = ("os", "fixed", "removable")
+BACKUP_BITS = ((1, "ad"), (4, "entra"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,8 @@ class SeenProtector:
 
     key_id: str
     type: int | None
-    said_backed_up: bool = False
+    #: stores that Windows says it was backed up to
+    said_backed_up: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,8 @@ class SeenHost:
     bitlocker_installed: bool = True
     volumes: tuple[SeenVolume, ...] = ()
     policy: dict[str, int | str] | None = None
+    #: as a member of the estate's tenant
+    device_id: str | None = None
 
 
 def see_directory(estate: Estate, fault: str | None) -> Directory:
@@ -146,6 +150,7 @@ def see_host(host: LabHost, estate: Estate) -> SeenHost:
             bitlocker_installed=host.bitlocker_installed,
             volumes=tuple(see_volume(volume, host.profile) for volume in host.volumes) if host.bitlocker_installed else (),
             policy=host.fve_policy,
+            device_id=_device_id(host.entra_device_id, host.entra_tenant_id, estate),
         )
     earlier = estate.stale_observations.get(host.inventory_name)
     if earlier is None:
@@ -153,7 +158,7 @@ def see_host(host: LabHost, estate: Estate) -> SeenHost:
     age = estate.now - datetime.fromisoformat(earlier["observed_at"])
     if -MAX_AHEAD <= age <= MAX_AGE:
         raise ValueError(f"the observation given for {host.inventory_name} is not stale")
-    return _see_earlier(host, reason, earlier)
+    return _see_earlier(host, reason, earlier, estate)
 
 
 def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
@@ -166,7 +171,7 @@ def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
             SeenProtector(
                 key_id=protector.key_id,
                 type=None if "GetKeyProtectorType" in failing else protector.type,
-                said_backed_up=records and bool(protector.backup_types & 1),
+                said_backed_up=frozenset(store for bit, store in BACKUP_BITS if records and protector.backup_types & bit),
             )
             for protector in volume.protectors
         )
@@ -187,8 +192,14 @@ def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
     )
 
 
-def _see_earlier(host: LabHost, reason: str, earlier: dict[str, Any]) -> SeenHost:
-    computer = earlier["computer"]
+def _device_id(device_id: str | None, tenant_id: str | None, estate: Estate) -> str | None:
+    """The device ID that a host states, if it is one of the estate's tenant."""
+    ours = estate.entra_tenant_id is not None and tenant_id is not None and tenant_id.lower() == estate.entra_tenant_id.lower()
+    return device_id.lower() if device_id is not None and ours else None
+
+
+def _see_earlier(host: LabHost, reason: str, earlier: dict[str, Any], estate: Estate) -> SeenHost:
+    computer, joined = earlier["computer"], earlier["join"]["entra"] or {}
     return SeenHost(
         inventory_name=host.inventory_name,
         address=host.address,
@@ -198,6 +209,7 @@ def _see_earlier(host: LabHost, reason: str, earlier: dict[str, Any]) -> SeenHos
         part_of_domain=computer["part_of_domain"],
         domain=computer["domain"],
         volumes=tuple(_see_earlier_volume(volume) for volume in earlier["volumes"] or ()),
+        device_id=_device_id(joined.get("device_id"), joined.get("tenant_id"), estate),
     )
 
 
