@@ -55,6 +55,8 @@ def guid(value: object) -> str | None:
     """A GUID in lower case without braces, None for anything else and for the one of zeros."""
     if not isinstance(value, str) or len(value) > 40:
         return None
+    if value != _NO_GUID and _GUID.fullmatch(value):
+        return value  # as Graph writes them
     found = value.strip("{}").lower()
     return found if _GUID.fullmatch(found) and found != _NO_GUID else None
 
@@ -82,7 +84,7 @@ def moment(value: object) -> datetime | None:
         return None
     try:
         given = datetime.fromisoformat(value)
-        found = given.astimezone(UTC) if given.tzinfo else _NEVER
+        found = given if given.tzinfo is UTC else given.astimezone(UTC) if given.tzinfo else _NEVER
     except (ValueError, OverflowError):
         return None
     return found if found > _NEVER else None

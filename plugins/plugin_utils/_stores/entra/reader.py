@@ -70,7 +70,8 @@ class EntraReader:
         found: dict[str, Owner] = {}
         for row in self.graph.rows(query or devices.every(), outcome, "devices"):
             owner = parse.parse_owner(row, self._scope)
-            _check(row, outcome, "device")
+            if owner is None or not parse.guid(owner.owner_id):
+                _check(row, outcome, "device")
             if owner is None:
                 continue
             known = found.get(owner.owner_id)
@@ -93,7 +94,8 @@ class EntraReader:
         found: dict[tuple[str, str], Entry] = {}
         for row in self.graph.rows(query or keys.every(), outcome, "recovery keys"):
             entry = parse.parse_entry(row)
-            _check(row, outcome, "recovery key")
+            if entry is None or entry.owner_id == parse.NO_DEVICE:
+                _check(row, outcome, "recovery key")
             if entry is not None:
                 found.setdefault((entry.entry_id, entry.owner_id), entry)
         return list(found.values())

@@ -470,7 +470,9 @@ def test_a_row_that_does_not_say_whose_it_is_makes_the_rest_unknown(peer: Peer, 
     assert key_id(1) in ids(reading)
 
 
-@pytest.mark.parametrize("row", [{}, device(2, id=None), device(2, deviceId="x"), device(2, deviceId=[36]), device(2, deviceId=7)])
+@pytest.mark.parametrize(
+    "row", [{}, device(2, id=None, deviceId=None), device(2, deviceId="x"), device(2, deviceId=[36]), device(2, deviceId=7)]
+)
 def test_a_device_without_its_ids_makes_no_other_device_deleted(peer: Peer, made: Made, timing: Timing, row: dict[str, Any]) -> None:
     peer.on(KEYS, page(key(1, 1), key(2, 2)))
     peer.on(DEVICES, page(device(1), row))
