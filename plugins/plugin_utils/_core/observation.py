@@ -25,7 +25,6 @@ MAX_TEXT = 4096
 #: numbers are Windows' own; a much longer one could not even be written, as Python bounds the digits
 _MAX_NUMBER = 2**64
 
-_KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AROUND_KEY_ID = "{}" + string.whitespace
 T = TypeVar("T")
 
@@ -33,11 +32,6 @@ T = TypeVar("T")
 def normalise_key_id(text: str) -> str:
     """A protector's ID in lower case without braces; texts that are no GUID (hardware drives say ``BitLocker``) are only lowered."""
     return text.strip(_AROUND_KEY_ID).lower()
-
-
-def is_key_id(text: str) -> bool:
-    """Whether a normalised ID is a GUID."""
-    return _KEY_ID.fullmatch(text) is not None
 
 
 def parse_time(text: str) -> datetime:
@@ -137,10 +131,8 @@ def _is_text(value: str) -> bool:
 def _unique(data: _Reader, name: str, items: tuple[T, ...] | None, identity: Callable[[T], str]) -> tuple[T, ...] | None:
     """The items, each listed once: two that claim to be one would stand for each other wherever they are looked up."""
     names = [identity(item) for item in items or ()]
-    if len(set(names)) == len(names):
-        return items
-    twice = next((found for position, found in enumerate(names) if found in names[:position]), None)
-    if twice is not None:
+    if len(set(names)) != len(names):
+        twice = next(found for position, found in enumerate(names) if found in names[:position])
         raise data.bad(name, "each item once", items, f"{twice[:100]} twice")
     return items
 
