@@ -108,7 +108,7 @@ def test_what_each_question_finds(player: Player, fleet: Lab) -> None:
 
 def test_each_damage_is_told(player: Player, fleet: Lab, tmp_path: Path) -> None:
     damaged = ["dmg-guid", "dmg-cn", "dmg-text", "dmg-twice"]
-    more = {"reveal": True, "reason": "INC-1", "audit_file": str(tmp_path / "audit.jsonl")}
+    more: dict[str, Any] = {"reveal": True, "reason": "INC-1", "audit_file": str(tmp_path / "audit.jsonl")}
     tasks = {name: login(fleet, REVEAL, computer=name, **more) for name in damaged}
     run = ask(player, tasks)
     results = {name: kept(player, tasks, name)["entries"] for name in damaged}
@@ -124,7 +124,7 @@ def test_each_damage_is_told(player: Player, fleet: Lab, tmp_path: Path) -> None
 
 def test_rights_decide_what_is_said(player: Player, fleet: Lab, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
-    reveal = {"computer": "pc01", "reveal": True, "reason": "INC-1", "audit_file": str(audit)}
+    reveal: dict[str, Any] = {"computer": "pc01", "reveal": True, "reason": "INC-1", "audit_file": str(audit)}
     tasks = {
         "metadata account, metadata": login(fleet, computer="pc01"),
         "metadata account, reveal": login(fleet, **reveal),
@@ -203,7 +203,7 @@ def test_every_disclosure_is_on_record(revealed: tuple[Player, Run, dict[str, An
 def test_without_a_record_nothing_is_handed_out(player: Player, fleet: Lab, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    reveal = {"computer": "pc01", "reveal": True, "reason": "INC-1"}
+    reveal: dict[str, Any] = {"computer": "pc01", "reveal": True, "reason": "INC-1"}
     tasks: dict[str, Any] = {
         "a folder": login(fleet, REVEAL, audit_file=str(tmp_path / "folder"), **reveal),
         "a link": login(fleet, REVEAL, audit_file=str(tmp_path / "link"), **reveal),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.constants import DEFAULT_VAULT_ID_MATCH
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.keyward.bitlocker.tests.integration.playing import (
     OBSERVE,
@@ -231,7 +230,7 @@ def test_user_and_password_of_the_command_line(there: Player, ways: Lab) -> None
 def test_a_vaulted_password_in_the_inventory(there: Player, ways: Lab) -> None:
     host = next(host for host in ways.estate.hosts if host.inventory_name == "basic")
     key = "vault-key-of-the-test"
-    text = VaultLib([(DEFAULT_VAULT_ID_MATCH, VaultSecret(key.encode()))]).encrypt(host.password).decode()
+    text = VaultLib([("default", VaultSecret(key.encode()))]).encrypt(host.password).decode()
     there.write("vault-key", key + "\n")
     path = there.inventory({"basic": {"ansible_password": "VAULTED"}}, only=["basic"])
     vaulted = "!vault |\n" + "\n".join(" " * 12 + line for line in text.splitlines())
@@ -247,7 +246,10 @@ def test_a_vaulted_password_in_the_inventory(there: Player, ways: Lab) -> None:
 
 
 def test_a_list_of_transports_takes_the_first_that_is_accepted(there: Player) -> None:
-    several = {"ntlm": {"ansible_winrm_transport": "basic,ntlm"}, "basic": {"ansible_winrm_transport": ["kerberos", "basic"]}}
+    several: dict[str, dict[str, Any]] = {
+        "ntlm": {"ansible_winrm_transport": "basic,ntlm"},
+        "basic": {"ansible_winrm_transport": ["kerberos", "basic"]},
+    }
     run = there.report(hosts=there.inventory(several, only=list(several))).no_traceback()
     assert run.observation("ntlm")["state"] == "observed", run.observation("ntlm")
     assert run.observation("basic")["state"] == "observed", run.observation("basic")
