@@ -46,7 +46,7 @@ class Fault:
     ``kind``: ``status`` answers ``status`` with ``retry_after`` (``"3"`` seconds, ``"date:3"`` an HTTP date so far ahead, None no header)
     and Graph's code for it, ``expired`` 401; ``html`` a gateway's page with status 502 (or ``status``), ``truncated`` a body that ends
     early, ``empty`` no body, ``not_json``, ``array`` another JSON value, ``wrong_types`` members of other types, ``bomb`` a small body
-    that unpacks into 256 MiB, ``endless`` one that never ends, ``slow`` waits ``seconds``, ``hang`` never answers, ``reset`` closes the
+    that unpacks into 64 MiB, ``endless`` one that never ends, ``slow`` waits ``seconds``, ``hang`` never answers, ``reset`` closes the
     connection, ``redirect`` 307 to another host.
     """
 
