@@ -123,14 +123,14 @@ class Chromium:
     def _receive(self, seconds: float) -> dict[str, Any] | None:
         deadline = time.monotonic() + max(seconds, 0)
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._read], [], [], max(deadline - time.monotonic(), 0))
+            ready = select.select([self._read], [], [], max(deadline - time.monotonic(), 0))[0]
             if not ready:
                 return None
             chunk = os.read(self._read, 1 << 20)
             if not chunk:
                 raise BrowserError("the browser went away")
             self._buffer += chunk
-        text, _, self._buffer = self._buffer.partition(b"\0")
+        text, _end, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(text))
 
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:

@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of a report's page, for looking at it and for the README.
 
-Usage, from the checkout: PYTHONPATH=.collections .venv/bin/python tests/tools/report_pictures.py build/demo/escrow-report.html build/pictures
+Usage, from the checkout, after make demo:
+PYTHONPATH=.collections .venv/bin/python tests/tools/report_pictures.py build/demo/escrow-report.html build/pictures
 Makes report-<width>-<light|dark>.png, computer-…, table-… at three widths, what fits into the window, and report.pdf.
 """
 
@@ -22,7 +22,8 @@ def pictures(page: Path, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     with Chromium() as browser:
-        browser.open(page.resolve().as_uri())
+        browser.open(page.resolve().as_uri() + "#verdict=class:missing")
+        browser.evaluate(SETTLED)
         name = browser.evaluate("document.querySelector('.rows a').textContent")
         computer = browser.evaluate(f"new URLSearchParams({{computer: {name!r}}}).toString()")
         for width, height in WINDOWS:

@@ -127,9 +127,11 @@ def _bar(lines: list[Headline], whole: int) -> Markup:
         for word, count in line.verdicts:
             width = 1000 * count / whole
             label = f"{spaced(word)}: {counted(count, 'volume')}"
-            rect = tag("rect", x=f"{at:.2f}", y="0", width=f"{max(width - 2, min(width, 1)):.2f}", height="12", class_=f"of-{line.name}")
-            pieces.append(tag("g", tag("title", label), rect))
             at += width
+            # a gap between two pieces, none at the end
+            drawn = width if at > 999.99 else max(width - 2, min(width, 1))
+            rect = tag("rect", x=f"{at - width:.2f}", y="0", width=f"{drawn:.2f}", height="12", class_=f"of-{line.name}")
+            pieces.append(tag("g", tag("title", label), rect))
     said = "; ".join(f"{line.label} {line.share}" for line in lines)
     return tag("svg", *pieces, viewBox="0 0 1000 12", preserveAspectRatio="none", role="img", aria_label=f"Verdicts: {said}", class_="bar")
 
