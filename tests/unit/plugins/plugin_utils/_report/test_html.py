@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_files import load_assets
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import html, payload
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report.markup import Markup, join, tag, text
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report.markup import Markup, join, text
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report.markup import tag as element
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report.text import visible
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._report import sample
 from hypothesis import given, settings
@@ -34,11 +35,12 @@ class Reader(HTMLParser):
         self.feed(page)
         self.close()
 
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-        self._inside = f"{name} {dict(attributes).get('type', '')}".strip() if name in ("script", "style") else ""
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.elements.append((tag, given))
+        self._inside = f"{tag} {given.get('type', '')}".strip() if tag in ("script", "style") else ""
 
-    def handle_endtag(self, name: str) -> None:
+    def handle_endtag(self, tag: str) -> None:
         self._inside = ""
 
     def handle_data(self, data: str) -> None:
@@ -120,8 +122,8 @@ def test_the_sums_are_in_the_markup(document: dict[str, Any], page: str) -> None
 
 
 def test_the_bar_is_as_long_as_its_parts(document: dict[str, Any], page: str) -> None:
-    bar = page[page.index('class="bar"') :].partition("</svg>")[0]
-    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', bar)]
+    drawn = page[page.index('class="bar"') :].partition("</svg>")[0]
+    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn)]
     assert len(widths) == len(document["summary"]["verdicts"])
     assert 1000 - 2 * len(widths) <= sum(widths) + 0.1
     assert sum(widths) <= 1000
@@ -143,7 +145,7 @@ def test_the_digest_comes_back(page: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_text_stays_text(one: str, other: str) -> None:
-    made = tag("p", one, tag("b", other, title=one))
+    made = element("p", one, element("b", other, title=one))
     read = Reader(made)
     assert [name for name, _given in read.elements] == ["p", "b"]
     assert read.text == visible(one) + visible(other)
