@@ -139,7 +139,7 @@ def test_ad_no_rights_gives_the_report_another_account(tmp_path: Path) -> None:
     ("words", "text"),
     [
         (("--fault", "ad_on_fire"), "unknown fault 'ad_on_fire'; known are ad_down"),
-        (("--fault", "entra_down"), "needs the Entra simulator"),
+        (("--fault", "entra_down"), "needs a lab with Entra"),
         (("--copies", "2"), "one store"),
         (("--hosts", "0"), "no estate of 0 hosts"),
     ],
