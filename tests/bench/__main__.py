@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(words)
     out: Path = given.out.resolve()
     wanted = given.only or list(GROUPS)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)
     try:
         # before the namespace, which has no way to a package index
         collections = powershell.collections(out.parent) if "tasks" in wanted else out.parent
