@@ -101,7 +101,7 @@ class RecoveryKeys:
             return None
         match = _BY_DEVICE.fullmatch(text)
         if match is None:
-            raise bad_request("The filter is not supported: only deviceId eq '{id}' is.", "Request_UnsupportedQuery")
+            raise bad_request("The filter is not supported: only deviceId eq and a text is.", "Request_UnsupportedQuery")
         try:
             return str(uuid.UUID(match[1])) if len(match[1]) == 36 else ""
         except ValueError:
