@@ -112,7 +112,7 @@ importer: .venv/.dev .venv-importer/.done
 
 integration: .venv/.dev tree
 	@echo "== integration: real Samba, real HTTPS, real ansible-playbook"
-	@python -m pytest -q tests/integration
+	@python -m pytest -q -n 2 --dist loadfile tests/integration
 
 cores: .venv/.dev tree
 	@echo "== connection resolver and actions on ansible-core 2.16, 2.19 and 2.21"
