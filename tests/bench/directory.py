@@ -129,6 +129,8 @@ def measure_directory(folder: Path, *, computers: int, pairs: int) -> list[Figur
             raise BenchError("ldapsearch did not find every entry")
         owners = contest.read_all()
         rounds = [_pair(contest, owners, number) for number in range(pairs)]
+    # hundreds of megabytes, of no use once it is measured
+    clear(folder)
     return directory_figures(rounds, computers)
 
 

@@ -83,7 +83,7 @@ class Workstations:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.folder / "ansible"),
-            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([python_path().split(os.pathsep)[0], *map(str, collections)]),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([python_path().split(os.pathsep, maxsplit=1)[0], *map(str, collections)]),
             "ANSIBLE_FORKS": str(FORKS),
             "ANSIBLE_DISPLAY_OK_HOSTS": "false",
         }
