@@ -49,7 +49,7 @@ for version in 3.12 3.13; do
         "$home/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt -r tests/lab/requirements.txt -r "$home/tests.txt"
         touch "$home/.done"
     fi
-    echo "== all unit tests on $("$home/bin/python" --version), $("$home/bin/ansible" --version | head -n 1)"
+    echo "== all unit tests on $("$home/bin/python" --version), ansible-core $("$home/bin/python" -c 'from ansible.release import __version__; print(__version__)')"
     status=0
     PATH="$root/$home/bin:/usr/bin:/bin" PYTHONPATH="" "$home/bin/python" -m pytest -q -n 2 -p no:cacheprovider tests/unit || status=$?
     note "Python $version" $status
