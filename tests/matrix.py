@@ -25,7 +25,9 @@ def interpreter(versions: tuple[tuple[int, int], ...]) -> Path | None:
     """A Python of one of these versions that really answers; pyenv's shims exist for versions that are not active."""
     for major, minor in versions:
         named = [Path(found)] if (found := shutil.which(f"python{major}.{minor}")) else []
-        pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{major}.{minor}.*/bin/python"), reverse=True)
+        # a shim lies in pyenv's own folder, wherever that is; it may answer for versions that are not active
+        roots = {Path.home() / ".pyenv", *(Path(found).parents[1] for found in named if found.parent.name == "shims")}
+        pyenv = sorted((path for root in roots for path in root.glob(f"versions/{major}.{minor}.*/bin/python")), reverse=True)
         for candidate in [*pyenv, *named]:
             asked = subprocess.run(
                 [candidate, "-c", "import sys, venv; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
