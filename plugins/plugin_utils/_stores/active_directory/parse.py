@@ -98,9 +98,18 @@ def text(value: bytes | None) -> str | None:
 
 def split_dn(dn: str) -> tuple[str, str]:
     """First name of a DN without its attribute type, unescaped (RFC 4514 section 3), and the DN of the parent ("" at the root)."""
-    match = _FIRST_NAME.match(dn)
-    position = match.end() if match else 0
+    position = _first_name_end(dn)
     return _unescape(dn[:position].partition("=")[2]), dn[position + 1 :].lstrip()
+
+
+def parent_dn(dn: str) -> str:
+    """The second half of :func:`split_dn` alone; the first, with its escapes, is a third of the time of reading an entry."""
+    return dn[_first_name_end(dn) + 1 :].lstrip()
+
+
+def _first_name_end(dn: str) -> int:
+    match = _FIRST_NAME.match(dn)
+    return match.end() if match else 0
 
 
 def _unescape(value: str) -> str:

@@ -183,14 +183,14 @@ class DirectoryReader:
     def entry(self, raw: RawEntry) -> Entry:
         """An entry; while its owner is not known its ``owner_id`` is empty (see :meth:`adopt`)."""
         self._seen.add(parse.dn_key(raw.dn))
-        return parse.parse_entry(raw, self._by_dn.get(parse.dn_key(parse.split_dn(raw.dn)[1]), ""))
+        return parse.parse_entry(raw, self._by_dn.get(parse.dn_key(parse.parent_dn(raw.dn)), ""))
 
     def adopt(self, entries: list[Entry], outcomes: list[Outcome]) -> list[Entry]:
         """Find the owners that are still missing; one that cannot be seen becomes an owner that is known by its DN alone.
 
         Searches that failed, other than by saying that there is no such object, are appended to ``outcomes``.
         """
-        lost = list(dict.fromkeys(parse.split_dn(entry.location)[1] for entry in entries if not entry.owner_id))
+        lost = list(dict.fromkeys(parse.parent_dn(entry.location) for entry in entries if not entry.owner_id))
         if not lost:
             return entries
         queries = [Query(base=dn, filter=filters.ANYTHING, attributes=OWNER_ATTRIBUTES, scope=BASE) for dn in lost[:MAX_LOST_OWNERS]]
@@ -205,7 +205,7 @@ class DirectoryReader:
             self.keep(owner)
             self._by_dn.setdefault(parse.dn_key(dn), owner.owner_id)
         return [
-            entry if entry.owner_id else replace(entry, owner_id=self._by_dn[parse.dn_key(parse.split_dn(entry.location)[1])])
+            entry if entry.owner_id else replace(entry, owner_id=self._by_dn[parse.dn_key(parse.parent_dn(entry.location))])
             for entry in entries
         ]
 

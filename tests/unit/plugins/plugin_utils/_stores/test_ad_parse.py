@@ -123,6 +123,7 @@ def test_hidden_objects_are_told_from_other_children() -> None:
 )
 def test_dns_are_split_at_the_first_comma_that_counts(dn: str, name: str, parent: str) -> None:
     assert parse.split_dn(dn) == (name, parent)
+    assert parse.parent_dn(dn) == parent
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,7 @@ def test_guids_are_little_endian(raw: bytes) -> None:
 @given(st.text(max_size=60))
 def test_dns_of_any_text_are_split_in_bounded_time(text: str) -> None:
     name, parent = parse.split_dn(text)
+    assert parse.parent_dn(text) == parent
     assert len(parent) <= len(text)
     assert isinstance(name, str)
 
