@@ -34,8 +34,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog=f"python -m {MODULE}", description="Measure what the collection costs.")
     top.add_argument("--out", type=Path, required=True, help="file to write; what is needed meanwhile lies beside it")
     top.add_argument("--only", choices=GROUPS, action="append", help="measure this group alone (may be given several times)")
-    top.add_argument("--hosts", type=int, default=60, help="hosts of the task figures (%(default)s)")
-    top.add_argument("--rounds", type=int, default=7, help="counted rounds of the task figures (%(default)s)")
+    top.add_argument("--hosts", type=int, default=100, help="hosts of the task figures (%(default)s)")
+    top.add_argument("--rounds", type=int, default=5, help="counted rounds of the task figures (%(default)s)")
     top.add_argument("--computers", type=int, default=20_000, help="computers of the directory and verdict figures (%(default)s)")
     top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures (%(default)s)")
     return top
