@@ -38,7 +38,10 @@ options:
     type: str
     default: keyward_observation
   ad:
-    description: How to reach Active Directory. It is the only store of this version, so it is needed.
+    description: How to reach Active Directory. At least one of O(ad) and O(entra) is needed; every store that is given is read.
+    type: dict
+  entra:
+    description: How to reach Entra ID. The application needs to read the keys' metadata and the devices, and no key.
     type: dict
   stores:
     description:
@@ -46,7 +49,7 @@ options:
       - Defaults to those that are configured.
     type: list
     elements: str
-    choices: [ad]
+    choices: [ad, entra]
   copies:
     description: In how many of O(stores) the key must be.
     type: int
@@ -107,13 +110,16 @@ options:
     type: str
 extends_documentation_fragment:
   - keyward.bitlocker.active_directory.suboptions
+  - keyward.bitlocker.entra.suboptions
   - keyward.bitlocker.attributes.report
 requirements:
   - ldap3 (for O(ad))
+  - msal and requests (for O(entra))
   - jmespath (for O(query))
 seealso:
   - module: keyward.bitlocker.volume_info
   - module: keyward.bitlocker.ad_recovery_key_info
+  - module: keyward.bitlocker.entra_recovery_key_info
 """
 
 EXAMPLES = r"""
@@ -131,13 +137,18 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Judge the fleet against Active Directory
+    - name: Judge the fleet against Active Directory and Entra ID
       keyward.bitlocker.escrow_report:
         hosts: "{{ groups['windows'] }}"
         ad:
           server: dc1.corp.example
           username: svc-keyward@corp.example
           password: "{{ vault_keyward_password }}"
+        entra:
+          auth_method: certificate
+          tenant: corp.example
+          client_id: 6f1b2a9c-0d3e-4f58-9b7a-1c2d3e4f5a6b
+          x509_certificate_path: /etc/keyward/report.pem
         dest: /var/lib/keyward
       register: escrow
 
@@ -215,7 +226,7 @@ stores:
   description: What the search of each store came to.
   returned: success
   type: dict
-  sample: {ad: {state: searched, entries: 71}}
+  sample: {ad: {state: searched, entries: 71}, entra: {state: searched, entries: 64}}
 findings:
   description: The findings about the run as a whole, which make RV(complete) false. All others are in the report.
   returned: success
