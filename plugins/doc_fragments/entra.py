@@ -124,6 +124,14 @@ options:
       - V(0) means no limit.
     type: int
     default: 90
+  intune:
+    description:
+      - Whether to ask Intune too whether it takes each device for encrypted, and when it last heard of it.
+      - That is weak evidence for devices that could not be observed. It says nothing about keys, and no verdict rests on it.
+      - Needs the permission C(DeviceManagementManagedDevices.Read.All). Without it, or without a licence for Intune, a warning is given
+        and everything else goes on.
+    type: bool
+    default: false
 requirements:
   - msal 1.31 or newer
   - requests

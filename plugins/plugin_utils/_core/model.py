@@ -240,12 +240,35 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntuneFacts:
+    """What Intune says of a device, by its newest enrolment: weak evidence, no judgement rests on it.
+
+    ``encrypted`` None: it does not say, or several enrolments that synchronised at one time disagree. ``last_sync`` None: never.
+    ``enrolments``: how many name this device.
+    """
+
+    encrypted: bool | None = None
+    last_sync: datetime | None = None
+    enrolments: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntuneReading:
+    """How far the reading of Intune's devices reached; nothing rests on that. ``enrolments``: how many were read."""
+
+    state: StoreState
+    reason: str = ""
+    enrolments: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """The object in a store under which entries lie: an AD computer object, an Entra device, later a file.
 
     ``owner_id`` is unique in its store (AD: objectGUID, Entra: deviceId; lower case without braces). ``in_scope``: counted in the
     report's denominator even if the inventory does not know it. ``last_seen``: lastLogonTimestamp or its like. ``trust_type`` is an Entra
-    device's trustType (AzureAd joined, ServerAd hybrid joined, Workplace registered), None elsewhere.
+    device's trustType (AzureAd joined, ServerAd hybrid joined, Workplace registered), None elsewhere. ``intune`` None: nobody asked Intune,
+    or it has no enrolment of this device.
     """
 
     store: str
@@ -260,6 +283,7 @@ class Owner:
     deleted: bool = False
     last_seen: datetime | None = None
     trust_type: str | None = None
+    intune: IntuneFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +318,7 @@ class StoreReading:
     ``domain`` is the DNS name of the domain an AD reading comes from. ``read_only`` is a read-only DC or Global Catalog.
     ``unsearched_owners``: owners whose hidden entries could not be looked for, so what was not found under them is unknown.
     ``whole``: False where only parts of the store were to be searched (search bases), so that an owner may lie elsewhere in it.
+    ``intune``: how far its second list reached, None where it was not asked for; ``state`` says nothing of it.
     """
 
     store: str
@@ -305,6 +330,7 @@ class StoreReading:
     read_only: bool = False
     unsearched_owners: frozenset[str] = frozenset()
     whole: bool = True
+    intune: IntuneReading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from .settings import CERTIFICATE, CLIENT_SECRET, FEDERATED_TOKEN, MANAGED_IDENT
 READ_BASIC = "BitlockerKey.ReadBasic.All"
 READ = "BitlockerKey.Read.All"
 DEVICES = "Device.Read.All"
+MANAGED = "DeviceManagementManagedDevices.Read.All"
 
 TOKEN = "get a token from Entra ID"
 
@@ -62,6 +63,7 @@ _SIGN_IN: Mapping[int, tuple[str, str]] = {
     50105: ("the account is not assigned to the application", "Assign it in the enterprise application."),
     50034: ("there is no such account in this tenant", "Check tenant."),
 }
+_WITHOUT = "Without it set intune to false; no verdict rests on it."
 _SECRET_OF = {
     CLIENT_SECRET: "Check client_id, secret and tenant.",
     CERTIFICATE: "Check client_id, x509_certificate_path and tenant.",
@@ -136,7 +138,9 @@ def request_failure(answer: Answer, attempted: str, target: str, *, permission: 
     if status == 403:
         kind = "delegated" if delegated else "application"
         remedy = f"Give the app registration the {kind} permission {permission}, and let an administrator consent to it."
-        if delegated and permission != DEVICES:
+        if permission == MANAGED:
+            remedy += f" The tenant needs a licence for Intune too. {_WITHOUT}"
+        elif delegated and permission != DEVICES:
             remedy += " The user must also own the device or hold a role that reads BitLocker keys, like Cloud Device Administrator."
         if answer.media_type == "text/html":
             return ProtocolError(attempted, **came, meaning=_what_came(answer), remedy="Check the proxy and graph_url.")
@@ -152,6 +156,10 @@ def request_failure(answer: Answer, attempted: str, target: str, *, permission: 
         return StoreDownError(attempted, **came, meaning="Graph is out of order", remedy="Try later.")
     if 300 <= status < 400:
         return ProtocolError(attempted, **came, meaning="it points to another address, where no token is sent", remedy="Check graph_url.")
+    if status in (400, 404) and permission == MANAGED:
+        return ProtocolError(
+            attempted, **came, meaning="this tenant has no licence for Intune, or its cloud has no Intune", remedy=_WITHOUT
+        )
     if status == 404:
         return ProtocolError(attempted, **came, meaning="there is no such thing", remedy="Check graph_url; or it was deleted meanwhile.")
     return ProtocolError(attempted, **came, meaning="Graph refuses the request", remedy="Check graph_url and cloud_environment.")

@@ -33,7 +33,7 @@ VOLUME_TYPES: Mapping[str, str] = {
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 #: what registrationless devices and "never" look like elsewhere in Graph
-_NO_GUID = "00000000-0000-0000-0000-000000000000"
+NO_GUID = "00000000-0000-0000-0000-000000000000"
 _NEVER = datetime(1601, 1, 2, tzinfo=UTC)
 _TEXT = 1024
 
@@ -55,10 +55,10 @@ def guid(value: object) -> str | None:
     """A GUID in lower case without braces, None for anything else and for the one of zeros."""
     if not isinstance(value, str) or len(value) > 40:
         return None
-    if value != _NO_GUID and _GUID.fullmatch(value):
+    if value != NO_GUID and _GUID.fullmatch(value):
         return value  # as Graph writes them
     found = value.strip("{}").lower()
-    return found if _GUID.fullmatch(found) and found != _NO_GUID else None
+    return found if _GUID.fullmatch(found) and found != NO_GUID else None
 
 
 def is_readable(row: Mapping[str, Any]) -> bool:
@@ -67,7 +67,7 @@ def is_readable(row: Mapping[str, Any]) -> bool:
     What is not readable may belong to anybody, so what such a reading does not show is unknown.
     """
     device_id = row.get("deviceId")
-    return text(row.get("id")) is not None and (device_id in (None, "", _NO_GUID) or guid(device_id) is not None)
+    return text(row.get("id")) is not None and (device_id in (None, "", NO_GUID) or guid(device_id) is not None)
 
 
 def text(value: object) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..._core.model import Entry, Owner, StoreState
+from ..._core.model import Entry, IntuneReading, Owner, StoreState
 from ..._errors import AuthorizationError, BadDataError
-from . import devices, failures, keys, parse
+from . import devices, failures, keys, managed, parse
 from .auth import TokenSource
 from .graph import Graph, Outcome, Query
 from .settings import DEVICE_CODE, EntraSettings
@@ -21,6 +21,9 @@ from .wire import Wire
 OWN_DEVICES_REASON = (
     "a person is signed in, and Entra ID shows a person without a role for BitLocker keys only those of own devices, without saying so"
 )
+OWN_SCOPE_REASON = "a person is signed in, and Intune shows a person only the devices that own roles reach, without saying so"
+#: devices that Intune is asked for one by one; for more it is quicker to read all
+_FEW = 20
 
 
 class EntraReader:
@@ -49,6 +52,7 @@ class EntraReader:
             now=now, trust_types=frozenset(name.lower() for name in settings.trust_types), idle_days=settings.idle_days
         )
         self._wire = Wire(settings, timing=timing, say=progress)
+        # not the one for Intune: a sign-in that asks for what nobody consented to fails as a whole, and what was consented to comes unasked
         delegated = [failures.READ if values else failures.READ_BASIC, failures.DEVICES]
         self._tokens = TokenSource(settings, self._wire, delegated=delegated, say=progress)
         self.graph = Graph(settings, self._wire, self._tokens, say=progress)
@@ -107,8 +111,26 @@ class EntraReader:
                 self.owners[owner_id] = parse.lost_owner(owner_id, deleted=all_devices_known)
         return [replace(entry, deleted=True) if self.owners[entry.owner_id].deleted else entry for entry in entries]
 
-    def judge(self, outcomes: Iterable[Outcome]) -> tuple[StoreState, str]:
-        """What several readings came to: no rights, all to their ends, some of them, or none at all."""
+    def add_intune(self, owner_ids: Iterable[str] | None = None) -> IntuneReading:
+        """Ask what Intune says of these devices (without IDs: of all), and put it beside those seen. What goes wrong is in the answer."""
+        enrolments, outcome = managed.Enrolments(), Outcome()
+        wanted = None if owner_ids is None else [owner_id for owner_id in owner_ids if parse.guid(owner_id)]
+        few = wanted is not None and len(wanted) <= _FEW
+        for query in [managed.of_device(owner_id) for owner_id in wanted or ()] if few else [managed.every()]:
+            for row in self.graph.rows(query, outcome, "managed devices"):
+                if not enrolments.add(row):
+                    outcome.problem = outcome.problem or _unreadable("managed device")
+            if outcome.problem or not enrolments.only(wanted or ()):
+                break  # a filter that was ignored brought all there are
+        self.owners = {owner_id: replace(owner, intune=enrolments.facts(owner_id)) for owner_id, owner in self.owners.items()}
+        state, reason = self.judge([outcome], persons_see=OWN_SCOPE_REASON)
+        return IntuneReading(state=state, reason=reason, enrolments=enrolments.count)
+
+    def judge(self, outcomes: Iterable[Outcome], *, persons_see: str = OWN_DEVICES_REASON) -> tuple[StoreState, str]:
+        """What several readings came to: no rights, all to their ends, some of them, or none at all.
+
+        ``persons_see``: why a reading in a person's name may be short.
+        """
         outcomes = list(outcomes)
         problems = [outcome.problem for outcome in outcomes if outcome.problem]
         refused = [problem for problem in problems if isinstance(problem, AuthorizationError)]
@@ -119,13 +141,17 @@ class EntraReader:
         if problems:
             return StoreState.PARTIAL, " ".join(dict.fromkeys(map(str, problems)))
         if self.settings.auth_method == DEVICE_CODE:
-            return StoreState.PARTIAL, OWN_DEVICES_REASON
+            return StoreState.PARTIAL, persons_see
         return StoreState.SEARCHED, ""
 
 
 def _check(row: Mapping[str, Any], outcome: Outcome, what: str) -> None:
     if not parse.is_readable(row):
-        outcome.problem = outcome.problem or BadDataError(f"read a {what} in Entra ID", meaning="its ID or its device's ID is none")
+        outcome.problem = outcome.problem or _unreadable(what)
+
+
+def _unreadable(what: str) -> BadDataError:
+    return BadDataError(f"read a {what} in Entra ID", meaning="its ID or its device's ID is none")
 
 
 def _rank(owner: Owner) -> tuple[bool, float]:

@@ -73,7 +73,7 @@ class EntraSettings:
 
     ``authority`` and ``graph_url`` None: those of ``cloud_environment``. ``ca_cert`` is a path (PEM or DER) or PEM text; with it no
     other authority is trusted. Times are seconds. ``throttle_wait`` bounds all waiting for a busy service in one run, together.
-    ``idle_days`` None: devices are never out of scope for not having been seen.
+    ``idle_days`` None: devices are never out of scope for not having been seen. ``intune``: also ask what Intune says of the devices.
     """
 
     auth_method: str
@@ -94,6 +94,7 @@ class EntraSettings:
     throttle_wait: int = 300
     trust_types: tuple[str, ...] = ("AzureAd", "ServerAd")
     idle_days: int | None = 90
+    intune: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used.
@@ -166,7 +167,7 @@ class EntraSettings:
         given["ca_cert"] = options.get("ca_cert") or None
         given["authority"] = _without_tenant(options.get("authority"), given["tenant"])
         given["graph_url"] = (options.get("graph_url") or "").strip().rstrip("/") or None
-        for name in ("cloud_environment", "connection_timeout", "timeout", "throttle_wait"):
+        for name in ("cloud_environment", "connection_timeout", "timeout", "throttle_wait", "intune"):
             if options.get(name) is not None:
                 given[name] = options[name]
         if options.get("trust_types") is not None:

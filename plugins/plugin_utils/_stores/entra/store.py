@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from ..._core.model import StoreReading, StoreState
+from ..._core.model import IntuneReading, StoreReading, StoreState
 from ..._errors import KeywardError, OptionError
 from ..port import StoreNames
 from . import parse
@@ -34,7 +34,7 @@ class EntraStore:
         """Every device, and the metadata of every recovery key.
 
         A service that cannot be used is state ``down``, a missing permission ``no_rights``, a list that did not come to its end
-        ``partial``; each with a reason.
+        ``partial``; each with a reason. What Intune says comes beside it where that is asked for, and changes none of these.
 
         Raises:
             OptionError: an option cannot be used.
@@ -45,14 +45,21 @@ class EntraStore:
         except OptionError:
             raise
         except KeywardError as problem:
-            return StoreReading(store=parse.STORE, state=StoreState.DOWN, reason=str(problem))
+            reason = str(problem)
+            intune = IntuneReading(state=StoreState.DOWN, reason=reason) if reader.settings.intune else None
+            return StoreReading(store=parse.STORE, state=StoreState.DOWN, reason=reason, intune=intune)
         of_keys, of_devices = Outcome(), Outcome()
         # keys first: a device that comes in between is then listed with its keys unread, instead of keys whose device seems deleted
         entries = reader.read_entries(of_keys)
         reader.read_owners(of_devices)
         entries = reader.adopt(entries, all_devices_known=of_devices.problem is None)
         state, reason = reader.judge([of_keys, of_devices])
-        return StoreReading(store=parse.STORE, state=state, reason=reason, owners=tuple(reader.owners.values()), entries=tuple(entries))
+        # last: whatever patience a busy service leaves is for it
+        intune = None
+        if reader.settings.intune:
+            intune = IntuneReading(state=state, reason=reason) if state is StoreState.DOWN else reader.add_intune()
+        owners = tuple(reader.owners.values())
+        return StoreReading(store=parse.STORE, state=state, reason=reason, owners=owners, entries=tuple(entries), intune=intune)
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Nothing: Graph has no key whose name alone can be seen."""

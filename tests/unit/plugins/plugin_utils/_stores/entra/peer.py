@@ -22,6 +22,7 @@ CLIENT_SECRET = "made~up.client-Secret_0815"
 PASSWORD = "123453-123453-123453-123453-123453-123453-123453-123453"
 DEVICES = "/v1.0/devices"
 KEYS = "/v1.0/informationProtection/bitlocker/recoveryKeys"
+MANAGED = "/v1.0/deviceManagement/managedDevices"
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Peer:
         if request.path == f"/{TENANT}/oauth2/v2.0/token":
             self.tokens += 1
             return Reply(body={"token_type": "Bearer", "expires_in": 3600, "access_token": token(self.tokens)})
-        if request.path in (DEVICES, KEYS):
+        if request.path in (DEVICES, KEYS, MANAGED):
             return Reply(body={"value": []})
         return Reply(404, {"error": {"code": "ResourceNotFound", "message": "none", "innerError": {"request-id": "r-1"}}})
 
