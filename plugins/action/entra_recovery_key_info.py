@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ..plugin_utils._ansible.base import KeywardAction
-from ..plugin_utils._ansible.disclosure import Disclosure, harden_process
+from ..plugin_utils._ansible.disclosure import Disclosure
+from ..plugin_utils._ansible.hardening import harden_process
 from ..plugin_utils._core.model import Entry, Owner, StoreState
 from ..plugin_utils._errors import AuthorizationError, KeywardError, OptionError, StoreDownError
 from ..plugin_utils._stores.entra.lookup import EntraLookup, Found

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..plugin_utils._ansible.base import KeywardAction
-from ..plugin_utils._ansible.disclosure import harden_process
 from ..plugin_utils._ansible.fleet import collect_observations, known_hosts
+from ..plugin_utils._ansible.hardening import harden_process
 from ..plugin_utils._ansible.options import Environment
 from ..plugin_utils._ansible.query import compile_query
 from ..plugin_utils._ansible.report_files import write_report

@@ -25,7 +25,8 @@ from .._report.terminal import printable
 from .._windows.wsman.settings import ConnectionSettings
 from .collector import collector_at_rest
 from .connection import resolve_connection
-from .disclosure import Disclosure, account_name, harden_process
+from .disclosure import Disclosure, account_name
+from .hardening import harden_process
 from .host_options import Keywords
 from .options import Environment, OptionSpec, Rules, derive
 

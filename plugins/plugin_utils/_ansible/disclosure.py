@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""The disclosure gate: the one place where a secret from a store leaves for a user, after its audit record is on disk.
-
-Also the hardening of processes that hold secrets (no core dump, not readable by other processes of the same user).
-"""
+"""The disclosure gate: the one place where a secret from a store leaves for a user, after its audit record is on disk."""
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
 import pwd
-import resource
 import stat
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,22 +25,9 @@ SCHEMA_VERSION = 1
 LOCK_SECONDS = 10.0
 MAX_REASON = 1000
 
-_PR_SET_DUMPABLE = 4
-
 
 class AuditError(KeywardError):
     """The audit record could not be written, so nothing was disclosed."""
-
-
-def harden_process() -> None:
-    """Make this process leave no core dump and close its memory to other processes of the same account (prctl(2), setrlimit(2)).
-
-    Children that are started by exec are dumpable again, by the kernel's rule, and inherit the limit. Where the system has no prctl the
-    limit alone is set.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def account_name() -> str:

@@ -162,7 +162,7 @@ def test_the_file_is_the_option_then_the_environment_then_home(monkeypatch: pyte
 
 HARDENED = """
 import ctypes, os, resource, subprocess, sys, tempfile
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.disclosure import harden_process
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.hardening import harden_process
 if len(sys.argv) > 1:
     os.setgroups([])
     os.setgid(int(sys.argv[1]))
