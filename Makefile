@@ -10,8 +10,10 @@ LAB_SEED ?= 1
 LAB_COPIES ?= 1
 LAB_PROOF ?= none
 LAB_FAULT ?=
+# ad: the directory alone
+LAB_STORES ?= ad,entra
 LAB_DIR ?= build/lab
-LAB_OPTIONS = --hosts $(LAB_HOSTS) --seed $(LAB_SEED) --copies $(LAB_COPIES) --proof $(LAB_PROOF) $(if $(LAB_FAULT),--fault $(LAB_FAULT))
+LAB_OPTIONS = --hosts $(LAB_HOSTS) --seed $(LAB_SEED) --copies $(LAB_COPIES) --proof $(LAB_PROOF) $(if $(LAB_FAULT),--fault $(LAB_FAULT)) $(if $(findstring entra,$(LAB_STORES)),,--no-entra)
 
 # one tree for every tool: the checkout under the name of the collection, and nothing from the home directory
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
@@ -55,7 +57,7 @@ tree: .collections/ansible_collections/keyward/bitlocker
 
 # --- the product on a lab ---------------------------------------------------------------------------------------------------------------
 
-demo: .venv/.runtime tree ## the escrow report on a lab of real Samba and simulated Windows hosts (LAB_HOSTS, LAB_SEED, LAB_COPIES, LAB_FAULT)
+demo: .venv/.runtime tree ## the escrow report on a lab of real Samba, a simulated Entra tenant and Windows hosts (LAB_HOSTS, LAB_SEED, LAB_COPIES, LAB_FAULT, LAB_STORES=ad)
 	@sh tests/tools/system_packages.sh lab
 	@$(BIN)/python -m $(LAB) demo --dir build/demo $(LAB_OPTIONS)
 

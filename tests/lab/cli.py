@@ -67,7 +67,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=default.seed, help="of the estate (%(default)s)")
     command.add_argument("--copies", type=int, default=default.copies, help="required copies (%(default)s)")
     command.add_argument("--proof", default=default.proof, help="none or live (%(default)s)")
-    command.add_argument("--entra", action="store_true", help="an Entra tenant beside the directory")
+    command.add_argument("--no-entra", dest="entra", action="store_false", help="the directory alone, no Entra tenant beside it")
     command.add_argument("--fault", default=None, help="; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items()))
     command.add_argument("--kerberos", action="store_true", help="start a KDC and give the hosts' services keys")
     command.add_argument("--record-ldap", action="store_true", help="write every LDAP request to logs/ldap-requests.jsonl")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -29,11 +28,11 @@ from ansible_collections.keyward.bitlocker.tests.lab.entra import child as entra
 from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, truth, writers
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
 from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
+from ansible_collections.keyward.bitlocker.tests.lab.surroundings import LabError, clear, lab_environment, python_path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+__all__ = ["FAULTS", "HOSTS_MODULE", "Lab", "LabError", "LabOptions", "clear", "lab_environment", "python_path"]
+
 HOSTS_MODULE = "ansible_collections.keyward.bitlocker.tests.lab.hosts"
-#: a folder with this file in it was made by a lab and may be cleared by one
-MARKER = ".keyward-lab"
 #: faults of a whole store, by what they do
 FAULTS = {
     "ad_down": "the directory refuses connections",
@@ -42,24 +41,21 @@ FAULTS = {
 }
 
 
-class LabError(RuntimeError):
-    """The lab cannot be had as asked for; the text says what to do."""
-
-
 @dataclass(kw_only=True)
 class LabOptions:
     """What kind of lab.
 
-    ``hosts``, ``seed``, ``copies``, ``proof``, ``entra``: see the generator. ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for
-    the hosts' services. ``record_ldap``: a proxy stands before the directory and writes every request to ``logs/ldap-requests.jsonl``;
-    what Entra is asked is always in ``logs/entra-requests.jsonl``.
+    ``hosts``, ``seed``, ``copies``, ``proof``: see the generator. ``entra``: a tenant beside the directory (of an estate that is given it
+    is the estate that says so). ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for the hosts' services. ``record_ldap``: a proxy
+    stands before the directory and writes every request to ``logs/ldap-requests.jsonl``; what Entra is asked is always in
+    ``logs/entra-requests.jsonl``.
     """
 
     hosts: int = generator.DEFAULT_HOSTS
     seed: int = 1
     copies: int = 1
     proof: str = "none"
-    entra: bool = False
+    entra: bool = True
     fault: str | None = None
     kerberos: bool = False
     record_ldap: bool = False
@@ -67,7 +63,7 @@ class LabOptions:
     def check(self) -> None:
         """Raise LabError for a fault nobody knows, or one of something that this lab has not."""
         if self.fault in entra.FAULTS and not self.entra:
-            raise LabError(f"fault {self.fault} needs a lab with Entra")
+            raise LabError(f"fault {self.fault} needs a lab with Entra: leave --no-entra out")
         if self.fault is not None and self.fault not in FAULTS:
             known = "; ".join(f"{name} ({meaning})" for name, meaning in FAULTS.items())
             raise LabError(f"unknown fault {self.fault!r}; known are {known}")
@@ -292,48 +288,3 @@ class Lab:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-
-
-def lab_environment(folder: Path, *, kerberos: bool = False) -> dict[str, str]:
-    """What commands get: the tools of this Python first on the path, the collection's tree, nothing of Ansible in the home folder."""
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "/usr/bin:/bin")]),
-        "ANSIBLE_COLLECTIONS_PATH": os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(REPOSITORY / ".collections")),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_LOCALHOST_WARNING": "False",
-        "ANSIBLE_INVENTORY": str(folder / "inventory.yml"),
-        "KEYWARD_LAB": str(folder),
-        "LDAPTLS_CACERT": str(folder / "pki" / "lab-ca.pem"),
-    }
-    if not environment.get("LC_ALL", environment.get("LANG", "")).lower().endswith(("utf-8", "utf8")):
-        environment["LC_ALL"] = "C.UTF-8"
-    if kerberos:
-        environment["KRB5_CONFIG"] = str(folder / "directory" / "krb5.conf")
-        environment["KRB5CCNAME"] = f"FILE:{folder / 'ccache'}"
-    return environment
-
-
-def python_path() -> str:
-    """The folder that holds ``ansible_collections`` for children that are plain Python, before what was set."""
-    tree = next((parent.parent for parent in REPOSITORY.parents if parent.name == "ansible_collections"), REPOSITORY / ".collections")
-    return os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
-
-
-def clear(folder: Path) -> None:
-    """Empty a lab's folder, or make one.
-
-    Raises:
-        LabError: the folder has content that no lab made.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARKER).exists():
-            raise LabError(f"{folder} is not empty and was not made by a lab: give another folder, or empty it")
-        for entry in folder.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).touch()
-    (folder / "logs").mkdir(exist_ok=True)

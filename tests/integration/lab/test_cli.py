@@ -62,7 +62,7 @@ def test_run_gives_the_command_a_lab_and_returns_its_exit_code(tmp_path: Path) -
         assert name in done.stdout
     found = description(folder)
     assert found["hosts"] == 8
-    assert set(found["processes"]) == {"hosts", "samba"}
+    assert set(found["processes"]) == {"hosts", "samba", "entra"}
     wait_until_gone(list(found["processes"].values()))
     assert (folder / "inventory.yml").stat().st_mode & 0o077 == 0
     assert (folder / "estate.yml").stat().st_mode & 0o077 == 0
@@ -78,7 +78,7 @@ def test_a_broken_off_run_leaves_nothing_running(tmp_path: Path, number: signal.
             assert process.stdout is not None
             assert process.stdout.readline() == "up\n"
             pids = list(description(folder)["processes"].values())
-            assert len(pids) == 2
+            assert len(pids) == 3
             process.send_signal(number)
             process.wait(30)
         finally:
@@ -139,8 +139,9 @@ def test_ad_no_rights_gives_the_report_another_account(tmp_path: Path) -> None:
     ("words", "text"),
     [
         (("--fault", "ad_on_fire"), "unknown fault 'ad_on_fire'; known are ad_down"),
-        (("--fault", "entra_down"), "needs a lab with Entra"),
-        (("--copies", "2"), "one store"),
+        (("--fault", "entra_down", "--no-entra"), "needs a lab with Entra"),
+        (("--copies", "2", "--no-entra"), "one store"),
+        (("--copies", "3"), "two stores"),
         (("--hosts", "0"), "no estate of 0 hosts"),
     ],
 )

@@ -12,7 +12,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.conditions import CO
 from ansible_collections.keyward.bitlocker.tests.lab.estate.hosts import join_entra
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import Machine, Site, gpo_policy, keeps_records
 from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import BUILDERS, Plot, healthy
-from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject, LabEntry
+from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject
 
 #: more volumes than this nobody would believe
 MOST_VOLUMES = 12
@@ -104,25 +104,12 @@ def _volumes(machine: Machine) -> int:
 
 def _stale_entries(site: Site, machine: Machine, computer: LabComputerObject) -> None:
     for _unused in range(site.rng.randrange(1, 5)):
-        _old_entry(site, computer)
+        site.old_entry(computer.name)
 
 
 def _malformed_stray(site: Site, machine: Machine, computer: LabComputerObject) -> None:
     changes: dict[str, Any] = site.rng.choice(({"raw_recovery_guid": b"\x00"}, {"cn_key_id": values.guid(site.rng)}))
-    _old_entry(site, computer, **changes)
-
-
-def _old_entry(site: Site, computer: LabComputerObject, **changes: Any) -> None:
-    rng = site.rng
-    entry = LabEntry(
-        computer=computer.name,
-        key_id=values.guid(rng),
-        password=values.recovery_password(rng),
-        created=values.moment_before(rng, site.now, days=(900, 2500)),
-        volume_guid=values.guid(rng),
-        **changes,
-    )
-    site.estate.entries.append(entry)
+    site.old_entry(computer.name, **changes)
 
 
 def _policy_conflict(site: Site, machine: Machine, computer: LabComputerObject) -> None:
@@ -137,7 +124,7 @@ def _twin_disabled(site: Site, machine: Machine, computer: LabComputerObject) ->
     """What a re-imaged machine leaves behind: its former object, disabled, with an old key."""
     twin = site.computer_of(machine.host, name=site.fresh_name("OLD"), dns_name=machine.host.dns_name, enabled=False, machine_password=None)
     computer.dns_name = machine.host.dns_name
-    _old_entry(site, twin)
+    site.old_entry(twin.name)
 
 
 def _slow(site: Site, machine: Machine, computer: LabComputerObject) -> None:

@@ -140,6 +140,18 @@ class Site:
         self.estate.entries.append(entry)
         return entry
 
+    def old_entry(self, owner: str, **changes: Any) -> LabEntry:
+        """Add an entry that belongs to nothing any more."""
+        fields: dict[str, Any] = {
+            "key_id": values.guid(self.rng),
+            "password": values.recovery_password(self.rng),
+            "created": values.moment_before(self.rng, self.now, days=(900, 2500)),
+            "volume_guid": values.guid(self.rng),
+        }
+        entry = LabEntry(computer=owner, **(fields | changes))
+        self.estate.entries.append(entry)
+        return entry
+
     def note(self, host: LabHost, condition: str) -> None:
         """Write down that a host carries a condition."""
         self.estate.conditions[host.inventory_name].append(condition)

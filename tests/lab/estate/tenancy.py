@@ -88,6 +88,24 @@ class Tenancy:
             host.entra_device_id, host.entra_tenant_id = guid, TENANT
         return self.device(computer.name, **(settings | fields))
 
+    def pending(self, computer: LabComputerObject) -> LabEntraDevice:
+        """The device that the directory's synchronisation makes of a computer object, before the machine itself has joined."""
+        computer.object_guid = values.guid(self.site.rng)
+        unset: dict[str, Any] = {"trust_type": None, "profile_type": None, "approximate_last_sign_in": None, "registered": None}
+        return self.device(computer.name, device_id=computer.object_guid, on_premises_sync_enabled=True, is_managed=None, **unset)
+
+    def twin(self, device: LabEntraDevice) -> LabEntraDevice:
+        """Another object with a device's ID: disabled, idle, and under another name."""
+        last = values.moment_before(self.site.rng, self.now, days=(100, 1000))
+        name = self.site.fresh_name("DESKTOP")
+        return self.device(name, device_id=device.device_id, account_enabled=False, approximate_last_sign_in=last, is_managed=None)
+
+    def remove(self, device: LabEntraDevice) -> None:
+        """Delete a device for good."""
+        estate = self.site.estate
+        estate.entra_devices.remove(device)
+        estate.entra_managed = [item for item in estate.entra_managed if item.azure_ad_device_id != device.device_id]
+
     def escrow(self, device: LabEntraDevice, protector: LabProtector, volume: LabVolume | None = None, **changes: Any) -> LabEntraKey:
         """Add the key of a recovery password under a device."""
         rng = self.site.rng

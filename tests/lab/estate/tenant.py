@@ -13,6 +13,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.conditions import (
     ENTRA_HOST_CONDITIONS,
     Condition,
 )
+from ansible_collections.keyward.bitlocker.tests.lab.estate.lone_devices import lone_device
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_PROFILES, TENANT, Machine, Site
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenancy import ENTRA_RECORD, Tenancy
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject, LabEntry, LabHost
@@ -52,7 +53,7 @@ def populate_tenant(site: Site, chosen: Iterable[tuple[Condition, int]]) -> None
         HOSTS[condition.name](tenancy, condition.name, copy)
     for _unused in range(1 + len(estate.hosts) // 50):
         for condition in ENTRA_DEVICE_CONDITIONS:
-            _lone_device(tenancy, condition.name)
+            lone_device(tenancy, condition.name)
     # one that names no device at all
     tenancy.old_key(None)
 
@@ -82,9 +83,6 @@ def _join_members(tenancy: Tenancy) -> None:
 
 def _may_be_hybrid(site: Site, host: LabHost) -> bool:
     return _DIRECTORY_ALONE.isdisjoint(site.estate.conditions[host.inventory_name])
-
-
-# --- hosts ----------------------------------------------------------------------------------------------------------------------------
 
 
 def _entra_only(tenancy: Tenancy, condition: str, copy: int) -> None:
@@ -136,6 +134,57 @@ def _renamed(tenancy: Tenancy, condition: str, copy: int) -> None:
     device = tenancy.join(machine.host)
     device.display_name = tenancy.site.fresh_name("DESKTOP")
     tenancy.escrowed(machine, device)
+
+
+def _renamed_in_ad(tenancy: Tenancy, condition: str, copy: int) -> None:
+    """What the directory and the tenant know of a machine whose new name did not arrive: only the GUID is still right."""
+    machine, computer = _member(tenancy, condition)
+    computer.name = tenancy.site.fresh_name("OLD")
+    computer.dns_name = f"{computer.name}.{tenancy.site.estate.realm}".lower()
+    device = tenancy.join_hybrid(computer, machine.host)
+    password, volume = tenancy.protected(machine)
+    if copy:
+        tenancy.escrow(device, password, volume)
+    tenancy.site.escrow(computer.name, password, volume=volume)
+
+
+def _ad_object_gone(tenancy: Tenancy, condition: str, copy: int) -> None:
+    machine, computer = _member(tenancy, condition)
+    device = tenancy.join_hybrid(computer, machine.host)
+    computer.delete_after = True
+    password, volume = tenancy.protected(machine)
+    tenancy.escrow(device, password, volume)
+    tenancy.site.escrow(computer.name, password, volume=volume)
+
+
+def _pending_device(tenancy: Tenancy, condition: str, copy: int) -> None:
+    """The directory was synchronised, the machine has not joined yet and knows of no device."""
+    machine, computer = _member(tenancy, condition)
+    tenancy.pending(computer)
+    password, volume = tenancy.protected(machine)
+    tenancy.site.escrow(computer.name, password, volume=volume)
+
+
+def _device_twice(tenancy: Tenancy, condition: str, copy: int) -> None:
+    machine = tenancy.standalone(condition)
+    device = tenancy.join(machine.host)
+    tenancy.twin(device)
+    tenancy.escrowed(machine, device)
+
+
+def _device_removed(tenancy: Tenancy, condition: str, copy: int) -> None:
+    machine, computer = _member(tenancy, condition)
+    device = tenancy.join_hybrid(computer, machine.host)
+    tenancy.remove(device)
+    password, volume = tenancy.protected(machine)
+    tenancy.site.escrow(computer.name, password, volume=volume)
+
+
+def _other_tenant(tenancy: Tenancy, condition: str, copy: int) -> None:
+    machine = tenancy.standalone(condition)
+    rng = tenancy.site.rng
+    machine.host.entra_device_id, machine.host.entra_tenant_id = values.guid(rng), values.guid(rng)
+    tenancy.protected(machine)
 
 
 def _reimaged(tenancy: Tenancy, condition: str, copy: int) -> None:
@@ -204,6 +253,12 @@ HOSTS: dict[str, Callable[[Tenancy, str, int], None]] = {
     "hybrid_key_in_entra": _hybrid_key_in_entra,
     "device_deleted": _device_deleted,
     "renamed": _renamed,
+    "renamed_in_ad": _renamed_in_ad,
+    "ad_object_gone": _ad_object_gone,
+    "pending_device": _pending_device,
+    "device_twice": _device_twice,
+    "device_removed": _device_removed,
+    "other_tenant": _other_tenant,
     "reimaged": _reimaged,
     "device_clone": _device_clone,
     "moved_drive": _moved_drive,
@@ -216,33 +271,3 @@ HOSTS: dict[str, Callable[[Tenancy, str, int], None]] = {
     "workplace": _workplace,
     "entra_record_disagrees": _entra_record_disagrees,
 }
-
-
-# --- devices without a host -----------------------------------------------------------------------------------------------------------
-
-
-def _lone_device(tenancy: Tenancy, condition: str) -> None:
-    site, rng = tenancy.site, tenancy.site.rng
-    name = site.fresh_name("AAD")
-    if condition == "device_hybrid":
-        computer = site.computer(name=name, dns_name=f"{name}.{site.estate.realm}".lower())
-        tenancy.old_key(tenancy.join_hybrid(computer, None).device_id)
-        return
-    if condition == "device_hostile_name":
-        name = rng.choice((*values.HOSTILE_TEXTS, "long-" * 60))
-    device = tenancy.device(name)
-    if condition == "device_never_seen":
-        device.approximate_last_sign_in, device.registered = None, tenancy.lately()
-    elif condition == "device_disabled":
-        device.account_enabled = False
-    elif condition == "device_idle":
-        device.approximate_last_sign_in = values.moment_before(rng, tenancy.now, days=(100, 1000))
-    elif condition == "device_not_windows":
-        device.operating_system = rng.choice(("iOS", "Android", "macOS", "Linux"))
-    elif condition == "device_workplace":
-        device.trust_type = "Workplace"
-    elif condition == "device_soft_deleted":
-        device.soft_deleted = True
-    if condition != "device_without_keys" and device.operating_system == "Windows":
-        for _unused in range(rng.randrange(1, 4)):
-            tenancy.old_key(device.device_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import IDLE, SeenEntry
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntraDevice
@@ -14,6 +14,7 @@ FAULTS = ("entra_down", "entra_throttled")
 #: registered personal devices are nobody's to account for
 SCOPE_TRUST_TYPES = ("AzureAd", "ServerAd")
 HYBRID = "ServerAd"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def see_tenant(estate: Estate, fault: str | None) -> Tenant:
     """The tenant through the eyes of an application that may read devices and metadata of keys."""
     if fault in FAULTS:
         return Tenant(state="down")
-    devices = tuple(device for device in estate.entra_devices if not device.soft_deleted)
+    devices = _once(device for device in estate.entra_devices if not device.soft_deleted)
     found = {device.device_id for device in devices}
     entries = tuple(
         SeenEntry(owner=key.device_id, key_ids=(key.key_id,), readable=True, sound=True)
@@ -55,6 +56,14 @@ def see_tenant(estate: Estate, fault: str | None) -> Tenant:
     )
     lost = frozenset(key.key_id for key in estate.entra_keys if key.device_id not in found)
     return Tenant(state="searched", devices=devices, entries=entries, lost=lost)
+
+
+def _once(devices: Iterable[LabEntraDevice]) -> tuple[LabEntraDevice, ...]:
+    """Each device ID once: of several objects the enabled one, then the one seen last."""
+    kept: dict[str, LabEntraDevice] = {}
+    for device in sorted(devices, key=lambda device: (device.account_enabled, device.approximate_last_sign_in or _NEVER)):
+        kept[device.device_id] = device
+    return tuple(kept.values())
 
 
 def in_scope(device: LabEntraDevice, now: datetime) -> bool:

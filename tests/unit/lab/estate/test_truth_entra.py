@@ -319,6 +319,83 @@ def test_an_old_observation_states_a_device_too() -> None:
     assert computers(result) == {"pc1": ("on_file", ["KW-HST-001", "KW-HST-006"])}
 
 
+def test_a_machine_whose_object_and_device_kept_their_former_name_is_joined_by_the_guid() -> None:
+    result = judged(
+        hosts=[host("NEWNAME", 1, device=11, domain="lab.example")],
+        computers=[computer("OLDNAME", object_guid=key(11))],
+        entries=[entry("OLDNAME", 1)],
+        devices=[device(11, "OLDNAME", trust_type="ServerAd")],
+        keys=escrowed(11, 1),
+        copies=2,
+    )
+    # the directory's name of it is the report's
+    assert states(result) == {"oldname.lab.example": ("escrowed", [], [{"ad": "present", "entra": "present"}])}
+    assert computers(result) == {"oldname.lab.example": ("escrowed", [])}
+
+
+def test_the_object_is_gone_and_the_device_lives_on() -> None:
+    content = {
+        "hosts": [host("PC1", 1, device=11, domain="lab.example")],
+        "computers": [computer("PC1", object_guid=key(11), delete_after=True)],
+        "entries": [entry("PC1", 1)],
+        "devices": [device(11, "PC1", trust_type="ServerAd")],
+        "keys": escrowed(11, 1),
+    }
+    assert states(judged(**content)) == {"pc1.lab.example": ("escrowed", [], [{"ad": "absent", "entra": "present"}])}
+    assert states(judged(**content, copies=2))["pc1.lab.example"][0] == "at_risk"
+    assert computers(judged(**content)) == {"pc1.lab.example": ("escrowed", [])}
+
+
+def test_a_device_that_waits_to_be_joined_is_nobodys() -> None:
+    waiting = device(11, "PC1", trust_type=None, approximate_last_sign_in=None)
+    content = {"computers": [computer("PC1", object_guid=key(11))], "entries": [entry("PC1", 1)], "devices": [waiting]}
+    result = judged(hosts=[host("PC1", 1, domain="lab.example")], **content)
+    assert states(result) == {"pc1.lab.example": ("escrowed", [], [{"ad": "present", "entra": "absent"}])}
+    assert list(computers(result)) == ["pc1.lab.example"]
+    assert computers(judged(**content)) == {"pc1.lab.example": ("on_file", ["KW-HST-009", "KW-VOL-008"])}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_objects_with_one_device_id_the_enabled_one_counts(first: bool) -> None:
+    twins = [device(11, "NOW"), device(11, "THEN", account_enabled=False)]
+    twins = twins if first else twins[::-1]
+    result = judged(hosts=[host("PC1", 1, device=11)], devices=twins, keys=escrowed(11, 1))
+    assert states(result) == {"pc1": ("escrowed", [], [{"ad": "absent", "entra": "present"}])}
+    assert computers(judged(devices=twins, keys=escrowed(11, 1))) == {f"NOW/{key(11)}": ("on_file", ["KW-HST-009", "KW-VOL-008"])}
+
+
+def test_a_device_that_was_deleted_for_good() -> None:
+    result = judged(
+        hosts=[host("PC1", 1, device=11, domain="lab.example", records=4)],
+        computers=[computer("PC1", object_guid=key(11))],
+        entries=[entry("PC1", 1)],
+    )
+    assert states(result) == {"pc1.lab.example": ("escrowed", ["KW-ESC-011"], [{"ad": "present", "entra": "absent"}])}
+
+
+def test_two_devices_with_one_name_and_nobody_in_the_inventory() -> None:
+    result = judged(devices=[device(11, "PC1"), device(12, "PC1")], keys=escrowed(12, 2))
+    assert computers(result) == {
+        f"PC1/{key(11)}": ("unknown", ["KW-HST-009", "KW-VOL-007"]),
+        f"PC1/{key(12)}": ("on_file", ["KW-HST-009", "KW-VOL-008"]),
+    }
+
+
+def test_the_disk_of_a_dead_machine_in_another_one() -> None:
+    """The registration moved with the disk; what the dead machine once said of itself does not take it back."""
+    dead = host("PC1", 1, device=11, fault="refused")
+    result = judged(
+        hosts=[dead, host("PC2", 1, device=11)],
+        devices=[device(11, "PC1")],
+        keys=escrowed(11, 1),
+        stale={"pc1": observation(dead, NOW - timedelta(days=40))},
+    )
+    assert states(result) == {
+        "pc1": ("on_file", ["KW-VOL-008"], [{"ad": "absent", "entra": "present"}]),
+        "pc2": ("escrowed", [], [{"ad": "absent", "entra": "present"}]),
+    }
+
+
 def test_the_tenant_is_left_out_where_it_is_no_store() -> None:
     estate = Estate(seed=0, now=NOW, entra_tenant_id=TENANT, hosts=[host("PC1", 1, device=11)], entra_devices=[device(11), device(12)])
     estate.entra_keys = escrowed(11, 1)
