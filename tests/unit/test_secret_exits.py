@@ -17,6 +17,7 @@ EXITS = {
     ("plugin_utils/_ansible/disclosure.py", "disclose"): "the disclosure gate: to a user, after its audit record",
     ("plugin_utils/_core/recovery_password.py", "parse"): "arithmetic on the digits; the result is a Secret again",
     ("plugin_utils/_core/recovery_password.py", "damaged_groups"): "arithmetic on the digits; the result is positions",
+    ("plugin_utils/_ansible/proof_pool.py", "to_line"): "what is to be proven: to a worker, by its standard input",
     ("plugin_utils/_core/key_proof/external_key.py", "parse_external_key"): "taking a .BEK file apart; its key is a Secret again",
     ("plugin_utils/_core/key_proof/unsealing.py", "recovery_password_key"): "the stretch; the result is a Secret again",
     ("plugin_utils/_core/key_proof/unsealing.py", "unwrap"): "the key: to AES-CCM",
