@@ -49,7 +49,7 @@ def test_the_first_run_works_as_written(ways: Lab, tmp_path: Path) -> None:
     environment = {
         "KRB5_CONFIG": str(ways.folder / "directory" / "krb5.conf"),
         "KEYWARD_WINRM_PASSWORD": accounts()[REPORT].password,
-        "KEYWARD_AD_PASSWORD": accounts()[REPORT].password,
+        "MICROSOFT_AD_LDAP_PASSWORD": accounts()[REPORT].password,
     }
     player = Player(tmp_path, ways, environment)
     inventory: dict[str, Any] = yaml.safe_load(swapped(inventory_text, ways))
