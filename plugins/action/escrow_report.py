@@ -42,6 +42,8 @@ class ActionModule(KeywardAction):
         # what the stores said; what hosts said was masked where they were asked
         report["stores"] = self.masked(report["stores"])
         report["findings"] = [self.masked(finding) if finding["computer"] is None else finding for finding in report["findings"]]
+        for aside in document.asides(report):
+            self.warn(aside)
         result: dict[str, Any] = {
             "changed": False,
             "summary": report["summary"],

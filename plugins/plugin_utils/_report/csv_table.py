@@ -46,9 +46,11 @@ COLUMNS = (
     "not_observed",
     "inventory_name",
     "device_id",
+    "intune_encrypted",
+    "intune_last_sync",
 )
 #: columns that tell of the moment of the run, not of the estate
-VOLATILE_COLUMNS = ("observed_at",)
+VOLATILE_COLUMNS = ("observed_at", "intune_last_sync")
 
 
 def cell(value: object) -> str:
@@ -100,6 +102,7 @@ def rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "observed_at": computer["observed_at"],
             "not_observed": computer["not_observed"],
             "inventory_name": computer["identities"]["inventory"],
+            **_intune(computer.get("intune")),
         }
         of_computer = codes[computer["name"], None]
         if not computer["volumes"]:
@@ -140,6 +143,12 @@ def _holding(holding: Mapping[str, Any]) -> dict[str, Any]:
         "newest_entry": max((entry["created"] for entry in entries if entry["created"]), default=None),
         "location": _list([entry["location"] for entry in entries], " | "),
     }
+
+
+def _intune(facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    if facts is None:
+        return {}
+    return {"intune_encrypted": "unknown" if facts["encrypted"] is None else facts["encrypted"], "intune_last_sync": facts["last_sync"]}
 
 
 def _list(words: Sequence[str], between: str = " ") -> str | None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._core.entries import Holding
+from .._core.joins import Computer
 from .._core.model import Entry, Finding, StoreState
 from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 
@@ -69,10 +70,21 @@ def _without_times(report: Mapping[str, Any]) -> dict[str, Any]:
     document = {key: value for key, value in report.items() if key not in VOLATILE_KEYS}
     computers = document.get("computers")
     if isinstance(computers, list):
-        document["computers"] = [
-            {key: value for key, value in item.items() if key != "observed_at"} if isinstance(item, dict) else item for item in computers
-        ]
+        document["computers"] = [_computer_without_times(item) if isinstance(item, dict) else item for item in computers]
     return document
+
+
+def _computer_without_times(computer: Mapping[str, Any]) -> dict[str, Any]:
+    out = {key: value for key, value in computer.items() if key != "observed_at"}
+    if isinstance(out.get("intune"), dict):
+        out["intune"] = {key: value for key, value in out["intune"].items() if key != "last_sync"}
+    return out
+
+
+def asides(document: Mapping[str, Any]) -> list[str]:
+    """What the one who runs it should be told although nothing in the report rests on it: a reading of Intune that fell short."""
+    read = [facts["intune"] for facts in document["stores"].values() if "intune" in facts]
+    return [f"Intune, {facts['state']}: {facts.get('reason', '')}" for facts in read if facts["state"] != StoreState.SEARCHED.value]
 
 
 def _store(judgement: EstateJudgement, store: str) -> dict[str, Any]:
@@ -81,6 +93,10 @@ def _store(judgement: EstateJudgement, store: str) -> dict[str, Any]:
     out: dict[str, Any] = {"state": state.value, "entries": sum(not entry.deleted for entry in reading.entries)}
     if reading.reason:
         out["reason"] = reading.reason
+    if reading.intune is not None:
+        out["intune"] = {"state": reading.intune.state.value, "enrolments": reading.intune.enrolments}
+        if reading.intune.reason:
+            out["intune"]["reason"] = reading.intune.reason
     return out
 
 
@@ -117,6 +133,7 @@ def _computer(row: ComputerRow) -> dict[str, Any]:
             "hardware_uuid": said.hardware_uuid if said is not None else None,
             "joins": {store: join.join.value for store, join in owners if join.join is not None},
         },
+        **_intune(computer),
         "volumes": [_volume(volume) for volume in row.volumes],
         "unmatched_entries": [
             {
@@ -128,6 +145,15 @@ def _computer(row: ComputerRow) -> dict[str, Any]:
             for item in row.unmatched
         ],
     }
+
+
+def _intune(computer: Computer) -> dict[str, Any]:
+    """What Intune says, for a computer that did not say it itself, or too long ago."""
+    owners = [join.owner for join in computer.joins.values() if join.owner is not None and join.owner.intune is not None]
+    if computer.seen is not None or not owners or owners[0].intune is None:
+        return {}
+    facts = owners[0].intune
+    return {"intune": {"encrypted": facts.encrypted, "last_sync": stamp(facts.last_sync), "enrolments": facts.enrolments}}
 
 
 def _volume(row: VolumeRow) -> dict[str, Any]:

@@ -110,7 +110,12 @@ def _computer(computer: Mapping[str, Any], findings: Mapping[Any, list[Any]], un
         [[_text(e["key_id"]), s(e["store"]), s(e["why"]), _entry(e, s)] for e in computer["unmatched_entries"]],
         findings.get((name, None), []),
         _change(change, s),
+        _intune(computer.get("intune")),
     ]
+
+
+def _intune(facts: Mapping[str, Any] | None) -> Any:
+    return 0 if facts is None else [facts["encrypted"], facts["last_sync"], facts["enrolments"]]
 
 
 def _volume(volume: Mapping[str, Any], findings: list[Any], change: Change | None, s: _Strings) -> list[Any]:

@@ -104,6 +104,8 @@ def _stores(document: Mapping[str, Any]) -> list[str]:
     for store, facts in document["stores"].items():
         reason = f": {printable(facts['reason'], WIDTH * 2)}" if facts.get("reason") else ""
         lines.append(f"  {store}: {facts['state']}, {facts['entries']} entries{reason}")
+        if "intune" in facts:
+            lines.append(f"    Intune: {facts['intune']['state']}, {facts['intune']['enrolments']} enrolments (no verdict rests on them)")
     return lines
 
 

@@ -100,6 +100,18 @@ function unmatchedSheet(c) {
   );
 }
 
+/** What Intune says of a computer that nobody observed: told apart from all that was seen, because nothing rests on it. */
+function intuneSheet({ encrypted, lastSync, enrolments }) {
+  const said = encrypted === null ? "Intune does not say whether it is encrypted" : `Intune says ${encrypted ? "encrypted" : "not encrypted"}`;
+  const newest = enrolments > 1 ? ` This is the newest of ${enrolments} enrolments.` : "";
+  return el(
+    "section", { class: "sheet" },
+    el("h2", {}, "Not observed: what Intune says"),
+    el("p", {}, `${said}, ${lastSync ? `last sync ${moment(lastSync)}` : "and it never synchronised"}.${newest}`),
+    el("p", { class: "quiet" }, "That says nothing about keys, and no verdict rests on it."),
+  );
+}
+
 /** Fill the place with the computer's page; returns its heading, for the focus. */
 function showComputer(place, name, back) {
   const c = findComputer(name);
@@ -117,6 +129,7 @@ function showComputer(place, name, back) {
     c.findings.length ? el("section", { class: "sheet" }, el("h2", {}, "About the computer"), findingList(c.findings)) : "",
     ...c.volumes.map(volumeSheet),
     c.volumes.length ? "" : el("section", { class: "sheet" }, el("h2", {}, "Volumes"), el("p", { class: "quiet" }, "It lists no volume.")),
+    c.intune ? intuneSheet(c.intune) : "",
     c.unmatched.length ? unmatchedSheet(c) : "",
     identitySheet(c),
   );

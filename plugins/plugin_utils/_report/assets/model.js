@@ -13,6 +13,7 @@ const stateClass = (word) => (data.words.states[word] || ["unseen"])[0];
 
 const finding = ([code, severity, message, remedy]) => ({ code: text(code), severity: text(severity), message: text(message), remedy: text(remedy) });
 const entry = ([head, tail, created, defects]) => ({ location: tail === null ? head : head + text(tail), created, defects: texts(defects) });
+const intune = (value) => (value === 0 ? null : { encrypted: value[0], lastSync: value[1], enrolments: value[2] });
 const change = (value) => (value === 0 ? null : { kind: text(value[0]), was: text(value[1]) });
 
 function protector([keyId, type, held]) {
@@ -37,7 +38,7 @@ function computerOf(c) {
     ids: { inventory, dnsName, adGuid, entraId, serial, hardwareUuid },
     joins: new Map(c[6].map(texts)), volumes: c[7].map(volumeOf),
     unmatched: c[8].map(([keyId, store, why, value]) => ({ keyId, store: text(store), why: text(why), entry: entry(value) })),
-    findings: c[9].map(finding), change: change(c[10]),
+    findings: c[9].map(finding), change: change(c[10]), intune: intune(c[11]),
   };
 }
 
@@ -142,6 +143,10 @@ function filtered(view) {
 function csvRows(row) {
   const c = computerOf(row.c);
   const shared = { computer: c.name, computer_verdict: c.verdict, observed_at: c.observedAt, not_observed: c.notObserved, inventory_name: c.ids.inventory };
+  if (c.intune) {
+    shared.intune_encrypted = c.intune.encrypted === null ? "unknown" : c.intune.encrypted;
+    shared.intune_last_sync = c.intune.lastSync;
+  }
   const codes = [...new Set(row.codes)].sort().join(" ");
   if (!row.v) return [{ ...shared, verdict: c.verdict, flags: c.flags.join(" "), findings: codes }];
   const v = volumeOf(row.v);
