@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from . import recovery_policy
 from .findings import VERDICT_CODES, make
-from .joins import Computer
-from .model import EntryState, FailureReason, Finding, Join, ReadError, Verdict
+from .joins import ENTRA, Computer
+from .model import EntryState, FailureReason, Finding, Join, ReadError, StoreState, Verdict
 from .requirements import Requirements
 from .rows import ComputerRow, VolumeRow
 
@@ -22,6 +22,9 @@ _FAILURE_CODES = {
     FailureReason.PROTOCOL: "KW-HST-005",
 }
 
+#: recovery keys of one Entra device: near the limit, and the limit itself (reference of Graph's recovery keys)
+NEAR_ENTRA_LIMIT, ENTRA_LIMIT = 150, 200
+
 
 def verdict_codes(word: Verdict) -> tuple[str, ...]:
     """The code of a verdict, if it has one (escrowed and recoverable have none)."""
@@ -29,24 +32,23 @@ def verdict_codes(word: Verdict) -> tuple[str, ...]:
     return (code,) if code else ()
 
 
-def of_volumes(row: ComputerRow) -> list[Finding]:
-    """One finding for each code of each volume, with what exactly was seen."""
+def of_volumes(row: ComputerRow, requirements: Requirements, states: Mapping[str, StoreState]) -> list[Finding]:
+    """One finding for each code of each volume, with what exactly was seen; ``states``: how far the reading of each store reached."""
+    reached = {store: state for store, state in states.items() if store in requirements.stores}
     return [
-        make(code, computer=row.name, volume=volume.volume.label, detail=_detail(code, volume, row.computer))
+        make(code, computer=row.name, volume=volume.volume.label, detail=_detail(code, volume, row.computer, reached))
         for volume in row.volumes
         for code in volume.judgement.codes
     ]
 
 
-def _detail(code: str, row: VolumeRow, computer: Computer) -> str:
-    """What exactly stands behind a volume's code, where the code alone leaves a person searching."""
-    holdings = [holding for protector in row.protectors if protector.holdings for holding in protector.holdings.values()]
+def _detail(code: str, row: VolumeRow, computer: Computer, reached: Mapping[str, StoreState]) -> str:
+    """What exactly stands behind a volume's code, where the code alone leaves a person searching; ``reached``: the required stores."""
+    listed = [(store, holding) for p in row.protectors if p.holdings for store, holding in p.holdings.items() if store in reached]
+    holdings = [holding for _store, holding in listed]
     if code == VERDICT_CODES[Verdict.UNKNOWN]:
-        stores = {store for p in row.protectors if p.holdings for store, h in p.holdings.items() if h.state is EntryState.UNKNOWN}
-        doubts = {store: computer.joins[store].doubt for store in sorted(stores)}
-        return "; ".join(
-            [*_failed(row.volume.errors), *(f"store {s}: {why or 'it could not be searched for it'}" for s, why in doubts.items())]
-        )
+        stores = sorted({store for store, holding in listed if holding.state is EntryState.UNKNOWN})
+        return "; ".join([*_failed(row.volume.errors), *(f"store {s}: {_why_unknown(computer, s, reached[s])}" for s in stores)])
     if code == "KW-ESC-004":
         return "; ".join(dict.fromkeys(defect for holding in holdings for defect in holding.defects))
     if code == "KW-ESC-006":
@@ -54,6 +56,13 @@ def _detail(code: str, row: VolumeRow, computer: Computer) -> str:
     if code == "KW-ESC-007":
         return "; ".join(dict.fromkeys(entry.location for holding in holdings for entry in holding.own if not entry.readable))
     return ""
+
+
+def _why_unknown(computer: Computer, store: str, state: StoreState) -> str:
+    """Why a store could not say what it holds for a computer; what a store's own trouble is stands at its KW-STO finding."""
+    if state is StoreState.SEARCHED:
+        return computer.joins[store].doubt or "it could not be searched for it"
+    return {StoreState.DOWN: "it is down", StoreState.NO_RIGHTS: "the account may not read it"}.get(state, "it was read in part")
 
 
 def _failed(errors: Iterable[ReadError]) -> list[str]:
@@ -88,13 +97,22 @@ def of_computer(row: ComputerRow, requirements: Requirements, now: datetime) -> 
     elif any(join.join is Join.BY_NAME for join in joins):
         findings.append(make("KW-HST-008", computer=row.name))
     findings += _policy(row, requirements)
-    whys = {entry.why for entry in row.unmatched}
-    if "stale" in whys:
-        stale = sum(entry.why == "stale" for entry in row.unmatched)
+    return findings + _entries(row, requirements)
+
+
+def _entries(row: ComputerRow, requirements: Requirements) -> list[Finding]:
+    """What is to be said of the entries under the computer's own owners in the required stores, beside those that its volumes ask for."""
+    findings = []
+    unmatched = [item for item in row.unmatched if item.entry.store in requirements.stores]
+    stale = sum(item.why == "stale" for item in unmatched)
+    if stale:
         findings.append(make("KW-ESC-001", computer=row.name, detail=f"{stale} such entries" if stale > 1 else "1 such entry"))
-    if "malformed" in whys:
-        defects = sorted({defect for entry in row.unmatched if entry.why == "malformed" for defect in entry.entry.defects})
+    if any(item.why == "malformed" for item in unmatched):
+        defects = sorted({defect for item in unmatched if item.why == "malformed" for defect in item.entry.defects})
         findings.append(make("KW-ESC-004", computer=row.name, detail="; ".join(defects)))
+    keys = row.held.get(ENTRA, 0) if ENTRA in requirements.stores else 0
+    if keys >= NEAR_ENTRA_LIMIT:
+        findings.append(make("KW-ESC-010" if keys >= ENTRA_LIMIT else "KW-ESC-009", computer=row.name, count=keys))
     return findings
 
 

@@ -11,9 +11,10 @@ from datetime import datetime
 
 from . import computer_findings, verdict
 from .clusters import Hidden, Shared, name_object, shared_volumes
+from .device_joins import join_devices
 from .entries import StoreIndex
 from .findings import make
-from .joins import NO_JOIN, Computer, StoreJoin, join_store
+from .joins import AD, ENTRA, NO_JOIN, Computer, StoreJoin, join_directory
 from .model import Finding, Flag, ObservedVolume, ProtectorStanding, ProtectorType, StoreReading, StoreState, Verdict
 from .names import unique_names
 from .requirements import Requirements
@@ -37,19 +38,27 @@ class _Judge:
 
 
 def known_computers(computers: Sequence[Computer], readings: Iterable[StoreReading]) -> list[Computer]:
-    """Join the inventory's computers to the stores, and add those that only a store knows."""
+    """Join the inventory's computers to the stores, and add those that only a store knows; an AD object and its device are one of them."""
+    by_store = {reading.store: reading for reading in readings}
+    directory, tenant = by_store.get(AD), by_store.get(ENTRA)
     known = list(computers)
-    for reading in readings:
-        for owner in join_store(reading, known):
-            known.append(Computer(joins={reading.store: StoreJoin(owner=owner)}))
+    if directory is not None:
+        known += [Computer(joins={AD: StoreJoin(owner=owner)}) for owner in join_directory(directory, computers)]
+    if tenant is not None:
+        known += join_devices(tenant, directory, known)
     for computer in known:
-        for reading in readings:
-            computer.joins.setdefault(reading.store, NO_JOIN)
+        for store in by_store:
+            computer.joins.setdefault(store, NO_JOIN)
     return known
 
 
 def owners_to_name(computers: Iterable[Computer], reading: StoreReading) -> list[str]:
-    """Owners under which something is expected and nothing readable was found: there a hidden entry must be told from none."""
+    """Owners under which something is expected and nothing readable was found: there a hidden entry must be told from none.
+
+    Only in AD can an entry be seen by its name alone.
+    """
+    if reading.store != AD:
+        return []
     readable: dict[str, set[str]] = defaultdict(set)
     for entry in reading.entries:
         if not entry.deleted and not entry.defects:
@@ -150,7 +159,8 @@ def _standings(rows: Iterable[ProtectorRow]) -> tuple[ProtectorStanding, ...]:
 def _judge_volume(judge: _Judge, computer: Computer, volume: ObservedVolume, rows: tuple[ProtectorRow, ...]) -> VolumeJudgement:
     requirements = judge.requirements
     standings = _standings(rows)
-    holdings = [holding for row in rows if row.holdings for holding in row.holdings.values()]
+    required = requirements.stores
+    holdings = [holding for row in rows if row.holdings for store, holding in row.holdings.items() if store in required]
     seen = computer.seen
     judgement = verdict.judge_volume(
         VolumeEvidence(
@@ -173,10 +183,10 @@ def _judge_volume(judge: _Judge, computer: Computer, volume: ObservedVolume, row
 
 def _circular_stores(judge: _Judge, computer: Computer) -> frozenset[str]:
     """Stores that need this very machine to be read: a domain controller's own domain."""
-    seen = computer.seen
-    if seen is None or not seen.domain_controller or seen.domain is None:
+    seen, index = computer.seen, judge.indexes.get(AD)
+    if seen is None or index is None or not seen.domain_controller or seen.domain is None:
         return frozenset()
-    return frozenset(store for store, index in judge.indexes.items() if (index.reading.domain or "").lower() == seen.domain)
+    return frozenset({AD} if (index.reading.domain or "").lower() == seen.domain else ())
 
 
 def _computer_row(judge: _Judge, index: int) -> ComputerRow:
@@ -191,10 +201,16 @@ def _computer_row(judge: _Judge, index: int) -> ComputerRow:
     else:
         word = _without_volumes(judge, computer)
     flags = tuple(flag for flag in Flag if any(flag in row.judgement.flags for row in volumes))
-    row = ComputerRow(name=name, computer=computer, verdict=word, flags=flags, volumes=volumes, unmatched=unmatched)
-    judge.findings += computer_findings.of_volumes(row)
+    held = _held(judge, computer)
+    row = ComputerRow(name=name, computer=computer, verdict=word, flags=flags, volumes=volumes, unmatched=unmatched, held=held)
+    judge.findings += computer_findings.of_volumes(row, judge.requirements, {store: i.reading.state for store, i in judge.indexes.items()})
     judge.findings += computer_findings.of_computer(row, judge.requirements, judge.now)
     return row
+
+
+def _held(judge: _Judge, computer: Computer) -> dict[str, int]:
+    owned = {store: computer.joins[store].owner_id for store in judge.indexes}
+    return {store: len(judge.indexes[store].entries_of([owner_id])) for store, owner_id in owned.items() if owner_id is not None}
 
 
 def _volume_rows(judge: _Judge, index: int) -> tuple[VolumeRow, ...]:

@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""Which object in a store is which computer, and how we know (DESIGN section 4).
+"""Which AD object is which computer, and how we know (DESIGN section 4); Entra's devices are :mod:`.device_joins`'.
 
-A host's own name is a claim; it becomes authenticated when the channel proved the same name. A name in the inventory alone is the weakest
-join. Two live hosts that hold the same owner hold nothing: nobody can say whose entries lie there. A member of a domain whose object the
-reading could not have brought has no owner here, but that is no reason to say that nothing is escrowed for it.
+A host's own name is a claim; it becomes authenticated when the channel proved the same name. The ID of a host's Entra device is a claim
+too: a hybrid joined device bears the GUID of its AD object (general knowledge), so that such a host is found whatever it or its object is
+called. A name in the inventory alone is the weakest join. Two live hosts that hold the same owner hold nothing: nobody can say whose
+entries lie there. A member of a domain whose object the reading could not have brought has no owner here, but that is no reason to say
+that nothing is escrowed for it.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from .model import Join, Observation, Owner, StoreReading
 from .requirements import Requirements
 from .verdict import is_too_old
+
+#: the stores whose owners are computers
+AD = "ad"
+ENTRA = "entra"
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_NO_GUID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +106,28 @@ def _best(observed: Sequence[Observation], now: datetime, requirements: Requirem
     return max(young or observed, key=lambda item: item.observed_at, default=None)
 
 
+def stated_device(observation: Observation | None) -> str | None:
+    """The ID of the Entra device that a host says it is; None for what is no ID, so that no text of a host's names an owner without one."""
+    stated = observation.entra_device_id if observation is not None else None
+    return stated if stated is not None and _GUID.fullmatch(stated) and stated != _NO_GUID else None
+
+
+def is_a_computer(owner: Owner) -> bool:
+    """Whether an AD object can be a computer's own: it exists, and is not a cluster's name."""
+    return not owner.deleted and not owner.cluster_name_object
+
+
 class _Index:
-    """The owners of a store by the names they can be known by."""
+    """The computer objects of AD by what they can be known by."""
 
     def __init__(self, owners: Iterable[Owner]) -> None:
         self.by_dns: dict[str, list[Owner]] = defaultdict(list)
         self.by_name: dict[str, list[Owner]] = defaultdict(list)
+        self.by_guid: dict[str, Owner] = {}
         for owner in owners:
-            if owner.deleted or owner.cluster_name_object:
+            if not is_a_computer(owner):
                 continue
+            self.by_guid[owner.owner_id] = owner
             if owner.dns_name:
                 self.by_dns[owner.dns_name.lower()].append(owner)
             self.by_name[owner.name.lower()].append(owner)
@@ -128,10 +151,22 @@ def _hard(index: _Index, observation: Observation, *, fresh: bool) -> StoreJoin:
     """By the host's own word; one that says it is in no domain has no object there, whatever it calls itself."""
     if observation.part_of_domain is False:
         return NO_JOIN
-    found = index.only(index.by_dns.get(observation.dns_name or "", ()), Join.CLAIMED)
-    if found.owner is not None and fresh and (found.owner.dns_name or "").lower() in observation.authenticated_names:
-        return StoreJoin(owner=found.owner, join=Join.AUTHENTICATED)
-    return found
+    candidates = index.by_dns.get(observation.dns_name or "", [])
+    named = index.only(candidates, Join.CLAIMED)
+    if named.owner is not None and fresh and (named.owner.dns_name or "").lower() in observation.authenticated_names:
+        return StoreJoin(owner=named.owner, join=Join.AUTHENTICATED)
+    return _by_guid(index, named, observation)
+
+
+def _by_guid(index: _Index, named: StoreJoin, observation: Observation) -> StoreJoin:
+    """The object whose GUID is the host's device ID. It tells namesakes apart; where it contradicts the host's name, nobody can say."""
+    stated = index.by_guid.get(stated_device(observation) or "")
+    if stated is None or named.owner is stated:
+        return named
+    rivals = [named.owner] if named.owner is not None else [index.by_guid[owner_id] for owner_id in sorted(named.rivals)]
+    if rivals and stated not in rivals:
+        return _disputed([*rivals, stated], "its name and its Entra device ID are those of different objects")
+    return StoreJoin(owner=stated, join=Join.CLAIMED)
 
 
 def _soft(index: _Index, host: InventoryHost) -> StoreJoin:
@@ -153,43 +188,39 @@ def _beyond(index: _Index, reading: StoreReading, said: Observation) -> StoreJoi
     return NO_JOIN if reading.whole else StoreJoin(doubt="it has no object under the search bases, and may have one elsewhere")
 
 
-def join_store(reading: StoreReading, computers: Sequence[Computer]) -> list[Owner]:
-    """Join every computer to its owner in one store (AD), in place; returns the owners in scope that no computer joined.
+def join_directory(reading: StoreReading, computers: Sequence[Computer]) -> list[Owner]:
+    """Join every computer to its object in AD, in place; returns the objects in scope that no computer joined.
 
-    Order: what a host says (its DNS name), then its inventory name. A join by name alone never takes an owner that a host's own word holds.
+    Order: what a host says (its DNS name, its Entra device ID), then its inventory name. A join by name alone never takes an owner that a
+    host's own word holds.
     """
     index = _Index(reading.owners)
     for computer in computers:
         found = _hard(index, computer.observation, fresh=computer.fresh) if computer.observation is not None else NO_JOIN
-        computer.joins[reading.store] = found
-    held = {computer.joins[reading.store].owner_id for computer in computers}
+        computer.joins[AD] = found
+    held = {computer.joins[AD].owner_id for computer in computers}
     for computer in computers:
         said = computer.seen
-        if computer.joins[reading.store] is not NO_JOIN or computer.host is None or (said is not None and said.part_of_domain is False):
+        if computer.joins[AD] is not NO_JOIN or computer.host is None or (said is not None and said.part_of_domain is False):
             continue
         found = _soft(index, computer.host)
         if found.owner is not None and found.owner.owner_id in held:
             found = NO_JOIN
         if found is NO_JOIN and said is not None:
             found = _beyond(index, reading, said)
-        computer.joins[reading.store] = found
-    taken = {computer.joins[reading.store].owner_id for computer in computers}
-    _collide(reading.store, computers)
+        computer.joins[AD] = found
+    taken = {computer.joins[AD].owner_id for computer in computers}
+    collide(reading.store, computers, lambda computer: computer.joins[AD].owner_id, "another live computer holds the same object")
     return [owner for owner in reading.owners if owner.in_scope and not owner.deleted and owner.owner_id not in taken]
 
 
-def _collide(store: str, computers: Sequence[Computer]) -> None:
-    """Take the owner from live hosts that share it."""
+def collide(store: str, computers: Iterable[Computer], held: Callable[[Computer], str | None], why: str) -> None:
+    """Take the owner that live hosts share from all of them; ``held`` gives the ID of the owner that a computer holds or says it holds."""
     holders: dict[str, list[Computer]] = defaultdict(list)
     for computer in computers:
-        owner = computer.joins[store].owner
-        if owner is not None and computer.fresh:
-            holders[owner.owner_id].append(computer)
+        if computer.fresh and (owner_id := held(computer)) is not None:
+            holders[owner_id].append(computer)
     for owner_id, sharers in holders.items():
         for computer in sharers if len(sharers) > 1 else ():
-            computer.joins[store] = StoreJoin(
-                join=computer.joins[store].join,
-                rivals=frozenset({owner_id}),
-                doubt="another live computer holds the same object",
-                collision=True,
-            )
+            before = computer.joins[store]
+            computer.joins[store] = StoreJoin(join=before.join, rivals=before.rivals | {owner_id}, doubt=why, collision=True)

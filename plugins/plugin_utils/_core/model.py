@@ -232,6 +232,7 @@ class Observation:
     serial: str | None = None
     hardware_uuid: str | None = None
     entra_device_id: str | None = None
+    entra_tenant_id: str | None = None
     cluster: str | None = None
     bitlocker_installed: bool | None = None
     volumes: tuple[ObservedVolume, ...] | None = None
@@ -315,7 +316,8 @@ class StoreReading:
     """All that a search of one store brought, and how far it reached.
 
     ``state`` partial: something in it could not be read to the end, so what was not found is unknown.
-    ``domain`` is the DNS name of the domain an AD reading comes from. ``read_only`` is a read-only DC or Global Catalog.
+    ``domain`` is the DNS name of the domain an AD reading comes from, ``tenant`` the ID (a GUID) of the tenant an Entra reading comes from.
+    ``read_only`` is a read-only DC or Global Catalog.
     ``unsearched_owners``: owners whose hidden entries could not be looked for, so what was not found under them is unknown.
     ``whole``: False where only parts of the store were to be searched (search bases), so that an owner may lie elsewhere in it.
     ``intune``: how far its second list reached, None where it was not asked for; ``state`` says nothing of it.
@@ -327,6 +329,7 @@ class StoreReading:
     owners: tuple[Owner, ...] = ()
     entries: tuple[Entry, ...] = ()
     domain: str | None = None
+    tenant: str | None = None
     read_only: bool = False
     unsearched_owners: frozenset[str] = frozenset()
     whole: bool = True

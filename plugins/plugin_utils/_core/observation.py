@@ -174,6 +174,10 @@ def _volume(data: _Reader) -> ObservedVolume:
     )
 
 
+def _guid(text: str | None) -> str | None:
+    return (text or "").strip("{}").lower() or None
+
+
 def _policy(data: _Reader) -> Mapping[str, int | str] | None:
     if data.data.get("policy") is None:
         return None
@@ -220,7 +224,8 @@ def parse_observation(host: str, data: object) -> Observation:
         domain_controller=(computer.text("domain_role") or "").endswith("_domain_controller"),
         serial=computer.text("serial"),
         hardware_uuid=computer.text("hardware_uuid"),
-        entra_device_id=(entra.text("device_id") or "").lower() or None,
+        entra_device_id=_guid(entra.text("device_id")),
+        entra_tenant_id=_guid(entra.text("tenant_id")),
         cluster=(join.text("cluster") or "").lower() or None,
         bitlocker_installed=top.truth("bitlocker_installed"),
         volumes=_unique(top, "volumes", top.items("volumes", MAX_VOLUMES, _volume), lambda item: item.device_id),

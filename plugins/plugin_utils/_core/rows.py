@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .entries import Holding
@@ -44,7 +44,7 @@ class UnmatchedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputerRow:
-    """A computer in the report. ``verdict`` None: it lists volumes, none in scope."""
+    """A computer in the report. ``verdict`` None: it lists volumes, none in scope. ``held``: entries under its own owner, by store."""
 
     name: str
     computer: Computer
@@ -52,6 +52,7 @@ class ComputerRow:
     flags: tuple[Flag, ...] = ()
     volumes: tuple[VolumeRow, ...] = ()
     unmatched: tuple[UnmatchedEntry, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._core.entries import Holding
 from .._core.joins import Computer
+from .._core.joins import ENTRA, Computer, stated_device
 from .._core.model import Entry, Finding, StoreState
 from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 
@@ -128,7 +129,7 @@ def _computer(row: ComputerRow) -> dict[str, Any]:
             "inventory": computer.host.name if computer.host is not None else None,
             "dns_name": (said.dns_name if said is not None else None) or (ad.owner.dns_name if ad and ad.owner else None),
             "ad_guid": ad.owner.owner_id if ad is not None and ad.owner is not None else None,
-            "entra_device_id": said.entra_device_id if said is not None else None,
+            "entra_device_id": _device_id(computer),
             "serial": said.serial if said is not None else None,
             "hardware_uuid": said.hardware_uuid if said is not None else None,
             "joins": {store: join.join.value for store, join in owners if join.join is not None},
@@ -154,6 +155,12 @@ def _intune(computer: Computer) -> dict[str, Any]:
         return {}
     facts = owners[0].intune
     return {"intune": {"encrypted": facts.encrypted, "last_sync": stamp(facts.last_sync), "enrolments": facts.enrolments}}
+
+
+def _device_id(computer: Computer) -> str | None:
+    """The device in Entra that the computer is joined to; where it has none there, the one that it says it is."""
+    join = computer.joins.get(ENTRA)
+    return join.owner_id if join is not None and join.owner is not None else stated_device(computer.observation)
 
 
 def _volume(row: VolumeRow) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's judge against the lab's truth, without a socket: hosts answer in this process, the directory is read from memory.
+"""The collection's judge against the lab's truth, without a socket: hosts answer in this process, the stores are read from memory.
 
-Two readings of DESIGN section 5 that share no code; where they differ, one of them is wrong. The whole way, over HTTPS and a real
-directory, is the demo's.
+Two readings of DESIGN section 5 that share no code; where they differ, one of them is wrong. The whole way, over HTTPS, a real directory
+and a simulated tenant, is the demo's.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import d
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.observe import observe
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
+from ansible_collections.keyward.bitlocker.tests.lab.estate import tenant_view
 from ansible_collections.keyward.bitlocker.tests.lab.estate.compare import compare
 from ansible_collections.keyward.bitlocker.tests.lab.estate.generator import generate
 from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import in_scope
+from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import see_tenant
 from ansible_collections.keyward.bitlocker.tests.lab.estate.truth import truth
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import see_directory
 from ansible_collections.keyward.bitlocker.tests.lab.estate.writers import GATHER_SUBSET
@@ -41,13 +43,14 @@ class MemoryDirectory:
 
     def __init__(self, estate: Estate, fault: str | None) -> None:
         self.seen = see_directory(estate, fault)
+        self.ids = {computer.name: computer.object_guid or f"guid of {computer.name}" for computer in estate.computers}
 
     def _entries(self, *, readable: bool) -> Iterable[Entry]:
         for number, entry in enumerate(self.seen.entries):
             if entry.readable is readable:
                 yield Entry(
                     store="ad",
-                    owner_id=entry.owner,
+                    owner_id=self.ids[entry.owner],
                     entry_id=str(number),
                     location=str(number),
                     key_ids=entry.key_ids,
@@ -60,7 +63,7 @@ class MemoryDirectory:
         owners = tuple(
             Owner(
                 store="ad",
-                owner_id=computer.name,
+                owner_id=self.ids[computer.name],
                 name=computer.name,
                 location=computer.name,
                 dns_name=computer.dns_name.lower() if computer.dns_name else None,
@@ -77,6 +80,40 @@ class MemoryDirectory:
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         wanted = set(owner_ids)
         return StoreNames(entries=tuple(entry for entry in self._entries(readable=False) if entry.owner_id in wanted))
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryTenant:
+    """The same of the lab's tenant: devices that no request finds leave their keys behind, under a deleted owner."""
+
+    def __init__(self, estate: Estate, fault: str | None) -> None:
+        self.seen, self.tenant = see_tenant(estate, fault), estate.entra_tenant_id
+
+    def read(self) -> StoreReading:
+        owners = [
+            Owner(
+                store="entra",
+                owner_id=device.device_id,
+                name=device.display_name,
+                location=f"device {device.object_id}",
+                enabled=device.account_enabled,
+                in_scope=tenant_view.in_scope(device, NOW),
+                trust_type=device.trust_type,
+            )
+            for device in self.seen.devices
+        ]
+        held = [(entry.owner, entry.key_ids[0]) for entry in self.seen.entries] + [("no device", key_id) for key_id in self.seen.lost]
+        entries = [
+            Entry(store="entra", owner_id=owner, entry_id=key, location=f"recovery key {key}", key_ids=(key,), deleted=owner == "no device")
+            for owner, key in held
+        ]
+        owners.append(Owner(store="entra", owner_id="no device", name="", location="", in_scope=False, deleted=True))
+        return StoreReading(store="entra", state=STATES[self.seen.state], owners=tuple(owners), entries=tuple(entries), tenant=self.tenant)
+
+    def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
+        raise AssertionError("nothing is hidden in Entra")
 
     def close(self) -> None:
         pass
@@ -108,15 +145,36 @@ def observation(host: LabHost) -> Observation:
     return parse_observation(host.inventory_name, json.loads(json.dumps(data)))
 
 
+class Run:
+    """What a run over an estate registers; judged with several stores, requirements and faults."""
+
+    def __init__(self, seed: int, hosts: int, *, entra: bool) -> None:
+        self.estate = generate(seed, hosts, now=NOW, entra=entra)
+        self.observations = {host.inventory_name: [observation(host)] for host in self.estate.hosts}
+        for name, earlier in self.estate.stale_observations.items():
+            self.observations[name].append(parse_observation(name, earlier))
+        self.inventory = [InventoryHost(name=host.inventory_name, address=host.address) for host in self.estate.hosts]
+
+    def differences(self, stores: tuple[str, ...], *, copies: int = 1, fault: str | None = None) -> list[str]:
+        """Where the report and the truth differ."""
+        read = [MemoryDirectory(self.estate, fault) if store == "ad" else MemoryTenant(self.estate, fault) for store in stores]
+        requirements = Requirements(stores=stores, copies=copies)
+        judgement = judge_fleet(self.inventory, self.observations, read, requirements, now=NOW, say=lambda text: None)
+        report = json.loads(document.to_json(document.build(judgement, {})))
+        return compare(report, truth(self.estate, copies=copies, fault=fault, stores=stores))
+
+
 @pytest.mark.parametrize(("seed", "hosts"), [(11, 1), (12, 7), (13, 20), (14, 60), (15, 60), (16, 64), (17, 200)])
 def test_report_equals_truth(seed: int, hosts: int) -> None:
-    estate = generate(seed, hosts, now=NOW)
-    observations = {host.inventory_name: [observation(host)] for host in estate.hosts}
-    for name, earlier in estate.stale_observations.items():
-        observations[name].append(parse_observation(name, earlier))
-    inventory = [InventoryHost(name=host.inventory_name, address=host.address) for host in estate.hosts]
+    run = Run(seed, hosts, entra=False)
     for fault in (None, "ad_down", "ad_no_rights"):
-        store = MemoryDirectory(estate, fault)
-        judgement = judge_fleet(inventory, observations, [store], Requirements(stores=("ad",)), now=NOW, say=lambda text: None)
-        report = json.loads(document.to_json(document.build(judgement, {})))
-        assert compare(report, truth(estate, fault=fault)) == []
+        assert run.differences(("ad",), fault=fault) == []
+
+
+@pytest.mark.parametrize(("seed", "hosts"), [(21, 1), (22, 8), (23, 20), (24, 60), (25, 60), (26, 64), (27, 130), (28, 200)])
+def test_report_over_two_stores_equals_truth(seed: int, hosts: int) -> None:
+    run = Run(seed, hosts, entra=True)
+    for copies in (1, 2):
+        for fault in (None, "ad_down", "ad_no_rights", "entra_down", "entra_throttled"):
+            assert run.differences(("ad", "entra"), copies=copies, fault=fault) == [], (copies, fault)
+    assert run.differences(("ad",)) == []
