@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..._core.model import Entry, Owner
+from .answer import without_recovery_passwords
 
 STORE = "entra"
 
@@ -71,10 +72,13 @@ def is_readable(row: Mapping[str, Any]) -> bool:
 
 
 def text(value: object) -> str | None:
-    """A text of at most 1024 characters that can be written anywhere (lone surrogates are replaced), None for anything else."""
+    """A text of at most 1024 characters that can be written anywhere (lone surrogates are replaced), None for anything else.
+
+    Recovery passwords are masked: these texts are shown.
+    """
     if not isinstance(value, str) or not value:
         return None
-    value = value[:_TEXT]
+    value = without_recovery_passwords(value[:_TEXT])
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 

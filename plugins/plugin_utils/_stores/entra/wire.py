@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ..._errors import KeywardError, LimitError, OptionError, ProtocolError, UnreachableError
 from .answer import Answer
+from .echo import Confided
 from .settings import NO_PROXY, EntraSettings
 from .throttle import Patience, Timing
 from .tls import VerifiedAdapter, make_context, tls_error
@@ -44,6 +45,7 @@ class Wire:
         self.settings = settings
         self.timing = timing or Timing()
         self.patience = Patience(settings.throttle_wait, self.timing, say)
+        self._confided = Confided()
         self._proxies: dict[str, dict[str, str]] = {}
         self._session = requests.Session()
         # neither a CA bundle nor a proxy nor a password from the environment or ~/.netrc
@@ -107,6 +109,7 @@ class Wire:
     ) -> Answer:
         target = origin(url)
         settings = self.settings
+        with_token = self._confided.sent(headers, data)
         until = self.timing.clock() + settings.timeout
         try:
             prepared = self._session.prepare_request(requests.Request(method, url, headers=dict(headers), params=params, data=data))
@@ -125,7 +128,8 @@ class Wire:
         except (problems.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # not as a cause: it carries the request, and that the token or the client secret
             raise failure(error, attempted, target) from None
-        return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+        answer = Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+        return self._confided.without(answer, tokens=with_token)
 
     def _body(self, response: Any, attempted: str, target: str, until: float) -> bytes:
         """The body within its bounds. ``read1`` gives what is there, so a peer that drips is noticed at each drop."""
