@@ -59,10 +59,10 @@ class ActionModule(KeywardAction):
         owners = sorted(found.owners, key=lambda owner: (owner.name.lower(), owner.location))
         return {
             "changed": False,
-            "devices": [_device(owner, counts[owner.owner_id]) for owner in owners],
+            "devices": [_device(owner, counts[owner.owner_id]) | (_intune(owner) if settings.intune else {}) for owner in owners],
             "entries": rows,
             "not_found": list(found.not_found),
-            "store": {"state": str(found.state), "reason": found.reason, "graph": settings.graph_root, "tenant": settings.tenant},
+            "store": _store(found, settings),
         }
 
     def _check(self, found: Found, settings: EntraSettings) -> None:
@@ -72,6 +72,15 @@ class ActionModule(KeywardAction):
             raise AuthorizationError("search Entra ID", target=settings.graph_root, meaning=found.reason)
         if found.state is not StoreState.SEARCHED:
             self.warn(f"Entra ID, {found.state}: {found.reason}")
+        if found.intune is not None and found.intune.state is not StoreState.SEARCHED:
+            self.warn(f"Intune, {found.intune.state}: {found.intune.reason}")
+
+
+def _store(found: Found, settings: EntraSettings) -> dict[str, Any]:
+    out: dict[str, Any] = {"state": str(found.state), "reason": found.reason, "graph": settings.graph_root, "tenant": settings.tenant}
+    if found.intune is not None:
+        out["intune"] = {"state": str(found.intune.state), "reason": found.intune.reason}
+    return out
 
 
 def _reveal(lookup: EntraLookup, entries: Sequence[Entry], rows: Sequence[dict[str, Any]], gate: Disclosure) -> None:
@@ -123,6 +132,12 @@ def _device(owner: Owner, keys: int) -> dict[str, Any]:
         "last_seen": _time(owner.last_seen),
         "keys": keys,
     }
+
+
+def _intune(owner: Owner) -> dict[str, Any]:
+    said = owner.intune
+    facts = None if said is None else {"encrypted": said.encrypted, "last_sync": _time(said.last_sync), "enrolments": said.enrolments}
+    return {"intune": facts}
 
 
 def _condition(entry: Entry) -> dict[str, Any]:

@@ -136,6 +136,23 @@ devices:
       description: How many of the found keys are its own. With O(device) and without O(key_id) these are all that it has.
       type: int
       returned: success
+    intune:
+      description: What Intune says of the device, null where it has no enrolment of it. It says nothing about keys.
+      type: dict
+      returned: when O(intune=true)
+      contains:
+        encrypted:
+          description: Whether Intune takes it for encrypted. Null where it does not say.
+          type: bool
+          returned: success
+        last_sync:
+          description: When Intune last heard of it, in UTC. Null for never.
+          type: str
+          returned: success
+        enrolments:
+          description: How many enrolments name this device. The newest counts.
+          type: int
+          returned: success
   sample:
     - name: PC01
       device_id: 5b0a7c1e-6d54-4f25-8b7e-0d6f2f0f3f11
@@ -230,6 +247,10 @@ store:
       description: The tenant as it was given, null where none was.
       type: str
       returned: success
+    intune:
+      description: How far the reading of Intune reached, as C(state) and C(reason). Nothing else depends on it.
+      type: dict
+      returned: when O(intune=true)
   sample:
     state: searched
     reason: ''

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..._core import recovery_password
-from ..._core.model import Entry, Owner, StoreState
+from ..._core.model import Entry, IntuneReading, Owner, StoreState
 from ..._core.redaction import Secret
 from ..._errors import AuthorizationError, BadDataError, KeywardError, OptionError
 from . import devices, keys, parse
@@ -24,13 +24,17 @@ _KEY_ID = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What was found. ``not_found`` are the devices and key IDs, as asked for, that nothing was found for."""
+    """What was found. ``not_found`` are the devices and key IDs, as asked for, that nothing was found for.
+
+    ``intune``: how far the reading of what Intune says of the devices reached, None where it was not asked.
+    """
 
     owners: tuple[Owner, ...]
     entries: tuple[Entry, ...]
     not_found: tuple[str, ...]
     state: StoreState
     reason: str
+    intune: IntuneReading | None = None
 
 
 class EntraLookup:
@@ -185,8 +189,13 @@ class EntraLookup:
             self._find_owner(owner_id)
 
     def _found(self, owners: Sequence[Owner], entries: Sequence[Entry], missing: Sequence[str]) -> Found:
-        state, reason = self._reader.judge(self._outcomes)
-        return Found(owners=tuple(owners), entries=tuple(entries), not_found=tuple(missing), state=state, reason=reason)
+        reader = self._reader
+        state, reason = reader.judge(self._outcomes)
+        intune = None
+        if reader.settings.intune and state is not StoreState.DOWN:
+            intune = reader.add_intune([owner.owner_id for owner in owners])
+            owners = [reader.owners[owner.owner_id] for owner in owners]
+        return Found(owners=tuple(owners), entries=tuple(entries), not_found=tuple(missing), state=state, reason=reason, intune=intune)
 
 
 def key_digits(wanted: str) -> str:

@@ -32,6 +32,7 @@ from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._stor
     CLIENT_SECRET,
     DEVICES,
     KEYS,
+    MANAGED,
     PASSWORD,
     Peer,
     Reply,
@@ -291,8 +292,8 @@ def test_the_action_gives_metadata(tenant: Tenant, peer: Peer, options: dict[str
     assert {row["key_id"] for row in result["entries"]} == {key_id(1), key_id(2), key_id(4)}
     assert {row["device_id"]: row["keys"] for row in result["devices"]} == {device_id(1): 2, device_id(3): 1}
     described(result["entries"], RETURN["entries"], without="reveal")
-    described(result["devices"], RETURN["devices"])
-    assert set(result["store"]) == set(RETURN["store"]["contains"])
+    described(result["devices"], RETURN["devices"], without="intune")
+    assert set(result["store"]) == set(RETURN["store"]["contains"]) - {"intune"}
     assert set(RETURN) <= set(result)
     assert shown == []
     assert "_ansible_no_log" not in result
@@ -300,6 +301,30 @@ def test_the_action_gives_metadata(tenant: Tenant, peer: Peer, options: dict[str
     assert CLIENT_SECRET not in text
     assert token(1) not in text
     assert not any("key" in request.query.get("$select", "").split(",") for request in peer.graph())
+
+
+def test_the_action_says_what_intune_says(tenant: Tenant, peer: Peer, options: dict[str, Any]) -> None:
+    row = {"id": "e1", "azureADDeviceId": device_id(1), "isEncrypted": False, "lastSyncDateTime": "2026-11-20T08:15:30Z"}
+    peer.on(MANAGED, page(row, row | {"id": "e2", "lastSyncDateTime": "0001-01-01T00:00:00Z"}))
+    result, shown = task(options, computer=["PC1"], intune=True)
+    said = {row["device_id"]: row["intune"] for row in result["devices"]}
+    assert said == {device_id(1): {"encrypted": False, "last_sync": "2026-11-20T08:15:30Z", "enrolments": 2}, device_id(3): None}
+    described(result["devices"], RETURN["devices"])
+    assert set(result["store"]) == set(RETURN["store"]["contains"])
+    assert result["store"]["intune"] == {"state": "searched", "reason": ""}
+    assert shown == []
+    assert len(peer.graph(MANAGED)) == 2
+
+
+def test_without_a_licence_for_intune_the_action_warns_and_goes_on(tenant: Tenant, peer: Peer, options: dict[str, Any]) -> None:
+    peer.on(MANAGED, Reply(400, error("BadRequest")))
+    result, shown = task(options, all=True, intune=True)
+    assert not result.get("failed"), result
+    assert len(result["entries"]) == 6
+    assert (result["store"]["state"], result["store"]["intune"]["state"]) == ("searched", "down")
+    (warning,) = shown
+    assert "Intune, down" in warning
+    assert "no licence" in warning
 
 
 def test_the_action_reveals_through_the_gate(tenant: Tenant, options: dict[str, Any], tmp_path: Path) -> None:
