@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeGuard
 
 from .model import Join, Observation, Owner, StoreReading
 from .requirements import Requirements
@@ -106,10 +107,15 @@ def _best(observed: Sequence[Observation], now: datetime, requirements: Requirem
     return max(young or observed, key=lambda item: item.observed_at, default=None)
 
 
+def is_guid(text: str | None) -> TypeGuard[str]:
+    """Whether a text is a GUID in lower case without braces, and not the one of zeros: what identifies a device or a computer object."""
+    return text is not None and text != _NO_GUID and _GUID.fullmatch(text) is not None
+
+
 def stated_device(observation: Observation | None) -> str | None:
     """The ID of the Entra device that a host says it is; None for what is no ID, so that no text of a host's names an owner without one."""
     stated = observation.entra_device_id if observation is not None else None
-    return stated if stated is not None and _GUID.fullmatch(stated) and stated != _NO_GUID else None
+    return stated if is_guid(stated) else None
 
 
 def is_a_computer(owner: Owner) -> bool:

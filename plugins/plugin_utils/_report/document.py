@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._core.entries import Holding
-from .._core.joins import Computer
-from .._core.joins import ENTRA, Computer, stated_device
+from .._core.joins import ENTRA, Computer, is_guid, stated_device
 from .._core.model import Entry, Finding, StoreState
 from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 
@@ -160,7 +159,9 @@ def _intune(computer: Computer) -> dict[str, Any]:
 def _device_id(computer: Computer) -> str | None:
     """The device in Entra that the computer is joined to; where it has none there, the one that it says it is."""
     join = computer.joins.get(ENTRA)
-    return join.owner_id if join is not None and join.owner is not None else stated_device(computer.observation)
+    if join is None or join.owner is None:
+        return stated_device(computer.observation)
+    return join.owner_id if is_guid(join.owner_id) else None
 
 
 def _volume(row: VolumeRow) -> dict[str, Any]:
