@@ -74,7 +74,11 @@ def choose(browser: Chromium, name: str, value: str) -> None:
 
 def cells(browser: Chromium, column: int) -> list[str]:
     """A column of the rows that are elements now."""
-    return list(browser.evaluate(f"{ROWS}.filter((row) => !row.matches('.group')).map((row) => row.children[{column}].textContent)"))
+    return list(
+        browser.evaluate(
+            f"{ROWS}.filter((row) => !row.matches('.group')).map((row) => row.querySelectorAll('[role=cell]')[{column}].textContent)"
+        )
+    )
 
 
 def shown(browser: Chromium) -> int:
@@ -181,7 +185,7 @@ def test_an_address_is_only_data(browser: Chromium, folder: Path) -> None:
 
 def test_it_sorts_by_every_heading_both_ways(browser: Chromium, folder: Path) -> None:
     show(browser, folder, "#q=corp.example")
-    for column, heading in enumerate(("Computer", "Volume", "Verdict", "Flags", "Stores", "Observed", "Findings")):
+    for column, heading in enumerate(("Computer", "Volume", "Verdict", "Flags", "AD", "Entra", "Observed", "Findings")):
         press = f"[...document.querySelectorAll('.head button')].find((b) => b.textContent === '{heading}').click()"
         orders = []
         if heading == "Verdict":  # it begins sorted by verdict
@@ -203,7 +207,11 @@ def test_it_filters_by_every_control(browser: Chromium, folder: Path, report: di
     assert shown(browser) == len(every)
     codes = {(finding["computer"], finding["volume"]) for finding in report["findings"] if finding["code"] == "KW-VOL-004"}
     key = next(p["key_id"] for _c, v in every if v for p in v["protectors"])
+    held = [({p["stores"]["entra"]["state"] for p in v["protectors"] if "stores" in p} if v else set()) for _c, v in every]
     expected = {
+        ("state", "entra:in"): sum(bool(states & {"proven", "present", "unreadable"}) for states in held),
+        ("state", "entra:not_in"): sum(bool(states) and not states & {"proven", "present", "unreadable", "unknown"} for states in held),
+        ("state", "entra:deleted"): sum("deleted" in states for states in held),
         ("verdict", "unescrowed"): sum((v or c)["verdict"] == "unescrowed" for c, v in every),
         ("verdict", "class:unseen"): sum((v or c)["verdict"] in ("unknown", "on_file") for c, v in every),
         ("flag", "suspended"): sum("suspended" in v["flags"] for _c, v in every if v),
@@ -223,6 +231,23 @@ def test_it_filters_by_every_control(browser: Chromium, folder: Path, report: di
         choose(browser, name, "")
     assert shown(browser) == len(every)
     assert sum(number > 0 for number in expected.values()) == len(expected) - 1
+
+
+def test_the_stores_are_named_as_people_name_them(browser: Chromium, folder: Path) -> None:
+    show(browser, folder)
+    labels = browser.evaluate("[...document.querySelectorAll('[name=state] option')].map((o) => o.textContent.replace(/ \\(.*/, ''))")
+    assert labels[:3] == ["Any", "not in AD", "in AD"]
+    assert {"absent in AD", "not in Entra", "deleted in Entra"} < set(labels)
+    assert browser.evaluate("[...document.querySelectorAll('.stores dt')].map((t) => t.textContent)") == ["Active Directory", "Entra ID"]
+
+
+def test_what_is_not_there_alarms_only_where_it_must_be(browser: Chromium, folder: Path) -> None:
+    dots = "[...document.querySelectorAll('.rows .store .dot')].filter((d) => /absent|deleted/.test(d.textContent))"
+    kinds = f"[...new Set({dots}.map((d) => d.className))]"
+    show(browser, folder, "#verdict=escrowed&state=entra:not_in")
+    assert browser.evaluate(kinds) == ["dot of-rest"]
+    show(browser, folder, "#verdict=unescrowed&state=entra:not_in")
+    assert browser.evaluate(kinds) == ["dot of-missing"]
 
 
 def test_what_changed_is_told_and_filtered(browser: Chromium, folder: Path) -> None:
@@ -285,6 +310,15 @@ def test_a_computers_page_says_why(browser: Chromium, folder: Path, report: dict
         computer["identities"]["serial"],
     ):
         assert words in text
+
+
+def test_a_volumes_sheet_says_which_store_lacks_the_key(browser: Chromium, folder: Path, report: dict[str, Any]) -> None:
+    computer, volume = next((c, v) for c, v in units(report) if v and v["verdict"] == "at_risk" and "corp" in c["name"])
+    show(browser, folder, "#" + urlencode({"computer": computer["name"]}))
+    sheets = browser.evaluate("[...document.querySelectorAll('#computer .sheet')].map((s) => s.innerText)")
+    text = next(text for text in sheets if text.startswith(f"Volume {volume['volume']}"))
+    assert "The recovery password is in Active Directory, not in Entra ID. Required: 1 copy." in text
+    assert "The store was searched, and there is none." in text
 
 
 def test_the_export_has_the_cells_of_the_csv_file(browser: Chromium, folder: Path, report: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Changes:
     """Everything that changed since the report of ``since``; ``units`` holds only what changed."""
 
     since: str
+    since_complete: bool = True
     units: Mapping[Unit, Change] = field(default_factory=dict)
     now: Mapping[Unit, str] = field(default_factory=dict)
     new_computers: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ def compare(previous: Mapping[str, Any] | None, document: Mapping[str, Any]) -> 
     known, today = {name for name, _volume in before}, {name for name, _volume in now}
     return Changes(
         since=str(previous["generated_at"]),
+        since_complete=previous.get("complete") is not False,
         units=units,
         now=now,
         new_computers=tuple(sorted(today - known)),
@@ -107,13 +109,24 @@ def sentences(changes: Changes) -> list[tuple[str, str]]:
         out.append(("new", f"{counted(number, 'computer')} {'is' if number == 1 else 'are'} new in the report."))
     if changes.gone_computers:
         number = len(changes.gone_computers)
-        out.append(("", f"{counted(number, 'computer')} {'is' if number == 1 else 'are'} no longer in it."))
+        out.append(
+            ("", f"{counted(number, 'computer')} {'is' if number == 1 else 'are'} no longer in it: {_named(changes.gone_computers)}.")
+        )
+    if not changes.since_complete:
+        out.append(("", "The report of then was incomplete."))
     return out
 
 
 def heading(changes: Changes) -> str:
     """Since when."""
     return f"Changed since {moment(changes.since)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first few names and how many more there are."""
+    shown = [name if len(name) <= 60 else f"{name[:59]}…" for name in names[:3]]
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(shown) + more
 
 
 def _tally(counts: Counter[str]) -> str:

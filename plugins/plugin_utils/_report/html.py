@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
+from types import MappingProxyType
 from typing import Any
 
 from . import overview, payload
@@ -57,6 +58,7 @@ def render(document: Mapping[str, Any], assets: Assets, previous: Mapping[str, A
         alerts=_alerts(document),
         headlines=join(*(_headline(line) for line in overview.headlines(document))),
         bar=_bar(overview.headlines(document), overview.judged(document)),
+        units=tag("p", overview.counted_units(document), class_="units"),
         coverage=_coverage(document),
         changed=_changed(changes),
         stores=_stores(document),
@@ -120,20 +122,38 @@ def _headline(line: Headline) -> Markup:
     )
 
 
+#: the narrowest piece of the bar, and the narrowest class that has room for its mark, in percent
+_SLIVER, _ROOM = 0.35, 5.0
+#: a class's mark, as the page draws it everywhere: it differs by shape as well as by colour
+_MARKS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "pass": {"d": "M4 0a4 4 0 1 0 0 8a4 4 0 1 0 0-8"},
+        "missing": {"d": "M0 0h8v8h-8z"},
+        "attention": {"d": "M4 0l4 8h-8z"},
+        "unseen": {"d": "M4 0a4 4 0 1 0 0 8a4 4 0 1 0 0-8M4 2a2 2 0 1 1 0 4a2 2 0 1 1 0-4", "fill_rule": "evenodd"},
+    }
+)
+
+
 def _bar(lines: list[Headline], whole: int) -> Markup:
     """One bar of all verdicts. Widths are attributes of SVG, because the page's policy forbids style attributes."""
+    # one missing key among 20,000 is still to be seen
+    shares = {word: max(100 * count / whole, _SLIVER) for line in lines for word, count in line.verdicts}
+    scale = 100 / max(sum(shares.values()), 1)
     pieces, at = [], 0.0
     for line in lines:
+        begin = at
         for word, count in line.verdicts:
-            width = 1000 * count / whole
+            width = shares[word] * scale
             label = f"{spaced(word)}: {counted(count, 'volume')}"
-            at += width
-            # a gap between two pieces, none at the end
-            drawn = width if at > 999.99 else max(width - 2, min(width, 1))
-            rect = tag("rect", x=f"{at - width:.2f}", y="0", width=f"{drawn:.2f}", height="12", class_=f"of-{line.name}")
+            rect = tag("rect", x=f"{at:.3f}%", y="0", width=f"{width:.3f}%", height="20", class_=f"of-{line.name}")
             pieces.append(tag("g", tag("title", label), rect))
+            at += width
+        if at - begin >= _ROOM:
+            mark = tag("path", **_MARKS[line.name], transform="translate(7 6)", class_="mark")
+            pieces.append(tag("svg", mark, x=f"{begin:.3f}%", y="0", width="20", height="20"))
     said = "; ".join(f"{line.label} {line.share}" for line in lines)
-    return tag("svg", *pieces, viewBox="0 0 1000 12", preserveAspectRatio="none", role="img", aria_label=f"Verdicts: {said}", class_="bar")
+    return tag("svg", *pieces, role="img", aria_label=f"Verdicts: {said}", class_="bar")
 
 
 def _coverage(document: Mapping[str, Any]) -> Markup:
@@ -159,12 +179,17 @@ def _changed(changes: Changes | None) -> Markup:
 
 
 def _stores(document: Mapping[str, Any]) -> Markup:
-    names = {"searched": "pass", "partial": "unseen", "no_rights": "unseen", "down": "unseen"}
     rows = []
-    for store, facts in document["stores"].items():
-        state = tag("span", spaced(facts["state"]), class_=f"dot of-{names.get(facts['state'], 'unseen')}")
-        reason = tag("p", facts["reason"], class_="quiet") if facts.get("reason") else None
-        rows.append(join(tag("dt", store), tag("dd", state, tag("span", counted(facts["entries"], "entry", "entries")), reason)))
+    for line in overview.stores(document):
+        state = tag("span", spaced(line.state), class_=f"dot of-{'pass' if line.state == 'searched' else 'unseen'}")
+        facts = [counted(line.entries, "entry", "entries")] + ([] if line.required else ["not required"])
+        said = [tag("p", state, *(tag("span", fact) for fact in facts))]
+        if line.asked:
+            open_ones = f", {line.unknown:,} unknown" if line.unknown else ""
+            said.append(tag("p", f"Holds {line.held:,} of {counted(line.asked, 'recovery password')} in scope{open_ones}."))
+        if line.reason:
+            said.append(tag("p", line.reason, class_="quiet"))
+        rows.append(join(tag("dt", line.label), tag("dd", *said)))
     return tag("dl", *rows)
 
 
@@ -181,9 +206,7 @@ def _tasks(document: Mapping[str, Any]) -> Markup:
 
 
 def _task(task: Task) -> Markup:
-    where = tag(
-        "a", counted(task.count, "place"), href=f"#code={task.code}", aria_label=f"Show {counted(task.count, 'place')} of {task.code}"
-    )
+    where = tag("a", task.where, href=f"#code={task.code}", aria_label=f"Show {task.where} of {task.code}")
     return tag(
         "li",
         tag("p", task.severity, class_=f"severity is-{task.severity}"),

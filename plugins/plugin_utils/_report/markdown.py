@@ -69,7 +69,7 @@ def _numbers(document: Mapping[str, Any]) -> list[str]:
     for line in overview.headlines(document):
         verdicts = ", ".join(f"{spaced(word)} {count:,}" for word, count in line.verdicts)
         lines.append(f"| {line.label} | {line.count:,} | {line.share} | {verdicts} |")
-    return lines
+    return [*lines, "", overview.counted_units(document)]
 
 
 def _changed(document: Mapping[str, Any], previous: Mapping[str, Any] | None) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.finding_catalogue import CATALOGUE
-from .text import CLASSES, SEVERITIES, VERDICT_WORDS, classes_of, counted, percent, spaced
+from .text import CLASSES, COUNTED, SEVERITIES, VERDICT_WORDS, classes_of, counted, percent, spaced, store_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +31,36 @@ class Headline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """All findings of one code: what it is, how often and where, and what to do about it."""
+    """All findings of one code: what it is, how often and where, and what to do about it; ``unit`` is what each of them sits on."""
 
     code: str
     name: str
     severity: str
     count: int
+    unit: str
     message: str
     remedy: str
     example: str
+
+    @property
+    def where(self) -> str:
+        """``24 volumes``."""
+        return counted(self.count, self.unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLine:
+    """One store: how far it was searched, and how many of the recovery passwords that hosts listed in scope it holds."""
+
+    name: str
+    label: str
+    state: str
+    entries: int
+    reason: str
+    required: bool
+    held: int
+    unknown: int
+    asked: int
 
 
 def judged(document: Mapping[str, Any]) -> int:
@@ -58,6 +79,15 @@ def headlines(document: Mapping[str, Any]) -> list[Headline]:
     return out
 
 
+def counted_units(document: Mapping[str, Any]) -> str:
+    """What the numbers count, in a sentence: only a volume in scope and a computer that lists no volume have a verdict of their own."""
+    bare = sum(not computer["volumes"] and computer["verdict"] is not None for computer in document["computers"])
+    volumes = judged(document) - bare
+    if not bare:
+        return f"Counted: {counted(volumes, 'volume')} in scope."
+    return f"Counted: {counted(volumes, 'volume')} in scope, and {counted(bare, 'computer')} without a list of volumes, once each."
+
+
 def conclusion(document: Mapping[str, Any]) -> tuple[str, str, str]:
     """How the run ended: a class, a word and a sentence."""
     summary = document["summary"]
@@ -65,9 +95,15 @@ def conclusion(document: Mapping[str, Any]) -> tuple[str, str, str]:
         return "pass", "Passed", "Nothing that was found is in scope, so nothing could fail."
     if document["passed"]:
         return "pass", "Passed", "Everything in scope could be looked at, and every key is escrowed."
+    number = judged(document)
+    sums = (
+        f"{summary['passing']:,} of {counted(number, 'volume')} pass{'es' * (summary['passing'] == 1)}."
+        if number
+        else "Nothing was found to judge."
+    )
     if not document["complete"]:
-        return "unseen", "Incomplete", "Something could not be looked at, so nothing here says that all is well."
-    return "missing", "Not passed", f"{summary['passing']:,} of {counted(judged(document), 'verdict')} pass."
+        return "unseen", "Incomplete", f"Something could not be looked at, so nothing here says that all is well. {sums}"
+    return "missing", "Not passed", sums
 
 
 def coverage(document: Mapping[str, Any]) -> list[str]:
@@ -115,15 +151,43 @@ def tasks(document: Mapping[str, Any]) -> list[Task]:
 def _task(code: str, findings: Sequence[Mapping[str, Any]]) -> Task:
     meaning, first = CATALOGUE.get(code), findings[0]
     # the catalogue's own sentence where it has no blanks to fill in: what exactly was seen differs from place to place
+    units = {"volume" if finding["volume"] is not None else "computer" for finding in findings}
     plain = meaning is not None and "{" not in meaning.message
     return Task(
         code=code,
         name=meaning.name if meaning is not None else code,
         severity=first["severity"],
         count=len(findings),
+        unit=next(iter(units)) if len(units) == 1 else "place",
         message=f"{meaning.message}." if meaning is not None and plain else first["message"],
         remedy=first["remedy"],
         example=" ".join(part for part in (first["computer"], first["volume"]) if part),
+    )
+
+
+def stores(document: Mapping[str, Any]) -> list[StoreLine]:
+    """Every store that was read."""
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for computer in document["computers"]:
+        for volume in computer["volumes"]:
+            if volume["in_scope"]:
+                for protector in volume["protectors"]:
+                    for store, holding in protector.get("stores", {}).items():
+                        states[store][holding["state"]] += 1
+    return [_store(store, facts, states[store], document["requirements"]) for store, facts in document["stores"].items()]
+
+
+def _store(store: str, facts: Mapping[str, Any], states: Counter[str], requirements: Mapping[str, Any]) -> StoreLine:
+    return StoreLine(
+        name=store,
+        label=store_names(store)[1],
+        state=facts["state"],
+        entries=facts["entries"],
+        reason=facts.get("reason") or "",
+        required=store in requirements["stores"],
+        held=sum(states[state] for state in COUNTED),
+        unknown=states["unknown"],
+        asked=states.total(),
     )
 
 
@@ -145,7 +209,7 @@ def requirement_words(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was asked of the volumes, as (name, value)."""
     needed = document["requirements"]
     return [
-        ("Stores that count", ", ".join(needed["stores"])),
+        ("Stores that count", ", ".join(store_names(store)[1] for store in needed["stores"])),
         ("Copies", str(needed["copies"])),
         ("Proof", "the key must have opened the live volume" if needed["proof"] == "live" else "a matching key ID is enough"),
         ("Volumes in scope", ", ".join(needed["volume_types"])),

@@ -18,7 +18,7 @@ from .._core.finding_catalogue import CATALOGUE
 from .._core.model import Flag
 from . import csv_table
 from .changes import Change, Changes, unit_of
-from .text import CLASSES, JOINS, MEANINGS, SEVERITIES, STATES, VERDICT_WORDS, WHY_UNMATCHED, classes_of, visible
+from .text import CLASSES, COUNTED, JOINS, MEANINGS, SEVERITIES, STATES, VERDICT_WORDS, WHY_UNMATCHED, classes_of, store_names, visible
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -57,7 +57,8 @@ def build(document: Mapping[str, Any], changes: Changes | None = None) -> dict[s
         "generated_at": document["generated_at"],
         "since": visible(changes.since) if changes is not None else None,
         "columns": list(csv_table.COLUMNS),
-        "stores": [visible(store) for store in document["stores"]],
+        "stores": [_store(store, facts, document["requirements"]) for store, facts in document["stores"].items()],
+        "copies": document["requirements"]["copies"],
         "words": _words(document),
         "strings": list(strings.found),
         "computers": computers,
@@ -78,6 +79,10 @@ def natural(name: str) -> tuple[Any, ...]:
     return tuple((int(part), "") if number % 2 and len(part) < 20 else (-1, part) for number, part in enumerate(parts))
 
 
+def _store(store: str, facts: Mapping[str, Any], requirements: Mapping[str, Any]) -> list[Any]:
+    return [visible(store), *store_names(store), 1 if store in requirements["stores"] else 0, visible(facts["state"])]
+
+
 def _words(document: Mapping[str, Any]) -> dict[str, Any]:
     belongs = classes_of(document["requirements"])
     return {
@@ -85,7 +90,7 @@ def _words(document: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": [[word, belongs[word], MEANINGS[word]] for word in VERDICT_WORDS],
         "flags": [flag.value for flag in Flag],
         "severities": list(SEVERITIES),
-        "states": {word: list(value) for word, value in STATES.items()},
+        "states": {word: [*value, 1 if word in COUNTED else 0] for word, value in STATES.items()},
         "joins": dict(JOINS),
         "why": dict(WHY_UNMATCHED),
         "codes": {code: meaning.name for code, meaning in CATALOGUE.items()},

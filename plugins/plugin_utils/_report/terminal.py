@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .overview import conclusion, worst_computers
-from .text import SEVERITIES, VERDICT_WORDS
+from .overview import conclusion, counted_units, worst_computers
+from .text import SEVERITIES, VERDICT_WORDS, counted
 
 WIDTH = 100
 
@@ -34,10 +34,10 @@ def render(document: Mapping[str, Any], files: Sequence[str] = ()) -> str:
 def _head(document: Mapping[str, Any]) -> list[str]:
     summary = document["summary"]
     line = (
-        f"{summary['computers']} computers ({summary['observed']} observed), {summary['volumes']} volumes: "
+        f"{counted(summary['computers'], 'computer')} ({summary['observed']:,} observed), {counted(summary['volumes'], 'volume')}: "
         f"{summary['passing']} pass, {_failing(summary)} do not, {summary['could_not_look']} could not be looked at"
     )
-    return ["BitLocker escrow report", "=" * 23, line]
+    return ["BitLocker escrow report", "=" * 23, line, counted_units(document)]
 
 
 def _failing(summary: Mapping[str, Any]) -> int:

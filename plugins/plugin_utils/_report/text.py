@@ -66,6 +66,14 @@ STATES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+#: states that count as a copy (DESIGN section 5)
+COUNTED = frozenset({"proven", "present", "unreadable"})
+
+#: a store's short and full name, for people; the other files keep the word itself
+STORES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"ad": ("AD", "Active Directory"), "entra": ("Entra", "Entra ID"), "file": ("Files", "Key files"), "vault": ("Vault", "Vault")}
+)
+
 #: how we know that an object in a store is this computer
 JOINS: Mapping[str, str] = MappingProxyType(
     {
@@ -96,6 +104,11 @@ def visible(value: object) -> str:
 
 def _marked(char: str) -> str:
     return " " if unicodedata.category(char) == "Zs" else f"[U+{ord(char):04X}]"
+
+
+def store_names(word: str) -> tuple[str, str]:
+    """The short and the full name of a store."""
+    return STORES.get(word) or (visible(word), visible(word))
 
 
 def spaced(word: str) -> str:

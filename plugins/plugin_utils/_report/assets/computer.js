@@ -26,39 +26,70 @@ function changeNote(changed) {
   return el("p", { class: "quiet" }, changed.was ? `Was ${spaced(changed.was)} in the report of ${moment(data.since)}.` : `Not in the report of ${moment(data.since)}.`);
 }
 
-function holdingCell(p, store) {
+function holdingCell(p, store, passes) {
   const held = p.stores.find((item) => item.store === store);
-  if (!held) return el("td", { "data-label": store }, el("span", { class: "quiet" }, "\u2013"));
-  const [name, meaning] = data.words.states[held.state] || ["unseen", ""];
+  if (!held) return el("td", { class: "no-store" }, el("span", { class: "quiet" }, "\u2013"));
+  const [, meaning] = data.words.states[held.state] || ["unseen", ""];
+  const plain = held.state === "present";
   const entries = held.entries.map((e) => [
     el("span", { class: "entry" }, e.created ? `${moment(e.created)}, ` : "", datum(e.location)),
     e.defects.map((defect) => el("span", { class: "entry" }, datum(defect))),
   ]);
-  return el("td", { "data-label": store }, el("span", { class: `dot of-${name}`, title: meaning }, spaced(held.state)), entries);
+  return el(
+    "td", { "data-label": storeOf.has(store) ? storeOf.get(store).full : store },
+    stateMark(store, held.state, passes),
+    plain ? null : el("span", { class: "entry" }, meaning),
+    entries,
+  );
 }
 
 /** Protectors × stores. */
 function keyTable(v, label) {
   if (!v.protectors.length) return el("p", { class: "quiet" }, "No protector is listed.");
-  const stores = [...new Set([...data.stores, ...v.protectors.flatMap((p) => p.stores.map((held) => held.store))])];
-  const head = el("tr", {}, el("th", { scope: "col" }, "Protector"), stores.map((store) => el("th", { scope: "col" }, store)));
+  const heading = ({ full, required }) => el("th", { scope: "col" }, full, required ? null : el("span", { class: "quiet" }, " (not required)"));
+  const head = el("tr", {}, el("th", { scope: "col" }, "Protector"), stores.map(heading));
   const line = (p) => el(
     "tr", {},
     el("th", { scope: "row" }, spaced(p.type || "unknown type"), el("span", { class: "mono id" }, el("b", {}, p.keyId.slice(0, 8)), p.keyId.slice(8))),
-    stores.map((store) => holdingCell(p, store)),
+    stores.map(({ word }) => holdingCell(p, word, verdictClass.get(v.verdict) === "pass")),
   );
   return el("table", { class: "keys", "aria-label": label }, el("thead", {}, head), el("tbody", {}, v.protectors.map(line)));
 }
 
+/** How many required copies the best recovery password has, and which store lacks it; null where that was not asked. */
+function copiesNote(v) {
+  const keys = v.protectors.filter((p) => p.stores.length).map((p) => {
+    const stateIn = (store) => (p.stores.find((item) => item.store === store.word) || { state: "unknown" }).state;
+    const held = stores.filter((store) => store.required).map((store) => ({ name: store.full, state: stateIn(store) }));
+    return { p, held, number: held.filter(({ state }) => isCounted(state)).length };
+  });
+  if (!keys.length || v.verdict === null) return null;
+  const best = keys.reduce((one, other) => (other.number > one.number ? other : one));
+  const part = (word, wanted) => {
+    const names = best.held.filter(({ state }) => wanted(state)).map(({ name, state }) => (["malformed", "deleted", "refuted", "conflicting"].includes(state) ? `${name} (${state})` : name));
+    return names.length ? `${word} ${names.join(word === "not in" ? " or " : " and ")}` : null;
+  };
+  const said = [
+    part("in", isCounted), part("not in", (state) => !isCounted(state) && state !== "unknown"), part("unknown in", (state) => state === "unknown"),
+  ].filter(Boolean).join(", ");
+  const which = keys.length > 1 ? `The best of ${keys.length} recovery passwords, ${best.p.keyId.slice(0, 8)}, is` : "The recovery password is";
+  return el("p", {}, `${which} ${said}. Required: ${counted(data.copies, "copy", "copies")}.`);
+}
+
 function volumeSheet(v) {
+  // a finding of the verdict's own name says the same, and more
+  const told = v.findings.some((f) => data.words.codes[f.code] === v.verdict);
+  const types = { os: "operating system", fixed: "fixed data", removable: "removable" };
+  const whole = v.conversion === "fully_encrypted" || v.conversion === "fully_decrypted";
   const facts = [
-    v.type, v.method && v.method !== "none" ? spaced(v.method).toUpperCase() : null, v.conversion && spaced(v.conversion),
-    v.percent === null ? null : `${v.percent} % encrypted`, v.protection && `protection ${v.protection}`, ...v.flags.map(spaced),
+    v.type && (types[v.type] || spaced(v.type)), v.method && v.method !== "none" ? spaced(v.method).toUpperCase() : null, v.conversion && spaced(v.conversion),
+    v.percent === null || whole ? null : `${v.percent} % encrypted`, v.protection && `protection ${v.protection}`, ...v.flags.map(spaced),
   ].filter(Boolean);
   return el(
     "section", { class: "sheet" },
     el("div", { class: "volume-head" }, el("h2", {}, "Volume ", datum(v.label)), verdictMark(v.verdict)),
-    v.verdict && el("p", {}, verdictMeaning.get(v.verdict)),
+    v.verdict === null ? el("p", {}, "The requirements leave this volume out, so it was not judged.") : told ? null : el("p", {}, verdictMeaning.get(v.verdict)),
+    copiesNote(v),
     changeNote(v.change),
     el("ul", { class: "chips" }, facts.map((fact) => el("li", {}, fact))),
     v.findings.length ? findingList(v.findings) : null,
@@ -72,8 +103,17 @@ function volumeSheet(v) {
   );
 }
 
+/** How one store knows the computer. */
+function joinNote(c, { word, state }) {
+  const join = c.joins.get(word);
+  if (join) return `${spaced(join)}: ${data.words.joins[join] || ""}`;
+  const owner = { ad: c.ids.adGuid, entra: c.ids.entraId }[word] || c.unmatched.some((u) => u.store === word);
+  if (c.ids.inventory === null && owner) return "it is known from here, and no host of the inventory answers to it";
+  return state === "searched" ? "no object was matched" : `no object was matched (the store is ${spaced(state)})`;
+}
+
 function identitySheet(c) {
-  const joins = [...c.joins].map(([store, join]) => [`Found in ${store}`, `${spaced(join)}: ${data.words.joins[join] || ""}`]);
+  const joins = stores.map((store) => [store.full, joinNote(c, store)]);
   const seen = c.observedAt ? moment(c.observedAt) : "never";
   return el(
     "section", { class: "sheet" },
@@ -82,7 +122,6 @@ function identitySheet(c) {
       ["Observed", seen], ["Last attempt", c.notObserved && `failed: ${spaced(c.notObserved)}`],
       ...IDENTITIES.map(([key, name]) => [name, c.ids[key] && datum(c.ids[key])]), ...joins,
     ]),
-    c.joins.size ? null : el("p", { class: "quiet" }, "No object in a store was matched to this computer."),
   );
 }
 
@@ -90,7 +129,7 @@ function unmatchedSheet(c) {
   const line = (u) => el(
     "tr", {},
     el("th", { scope: "row" }, u.keyId ? el("span", { class: "mono id" }, el("b", {}, u.keyId.slice(0, 8)), u.keyId.slice(8)) : "no key ID"),
-    el("td", { "data-label": u.store }, `${u.store}: ${data.words.why[u.why] || spaced(u.why)}`, el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", datum(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
+    el("td", {}, `${storeOf.has(u.store) ? storeOf.get(u.store).full : u.store}: ${data.words.why[u.why] || spaced(u.why)}`, el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", datum(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
   );
   const head = el("tr", {}, el("th", { scope: "col" }, "Key ID"), el("th", { scope: "col" }, "Where it lies"));
   return el(

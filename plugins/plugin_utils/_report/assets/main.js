@@ -101,6 +101,19 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+/** "entra:not_in" as "not in Entra", "ad:absent" as "absent in AD". */
+function inStore(word) {
+  const [store, state] = [word.slice(0, word.lastIndexOf(":")), word.slice(word.lastIndexOf(":") + 1)];
+  const name = storeOf.has(store) ? storeOf.get(store).short : store;
+  return state === "in" || state === "not_in" ? `${spaced(state)} ${name}` : `${spaced(state)} in ${name}`;
+}
+
+/** Whether it is there at all comes before its states, store by store. */
+function storePlace(word) {
+  const [store, state] = word.split(":");
+  return 10 * stores.findIndex((item) => item.word === store) + (state === "not_in" ? 0 : state === "in" ? 1 : 2);
+}
+
 function buildControls() {
   const option = ([value, label]) => el("option", { value }, label);
   const chosen = (event) => adjust({ [event.target.name]: event.target.value });
@@ -112,7 +125,7 @@ function buildControls() {
   const classes = Object.entries(data.words.classes).map(([name, label]) => [`class:${name}`, `All: ${label.toLowerCase()}`]);
   const verdicts = tally((row) => [row.verdict || "none"]).sort(([one], [other]) => (verdictOrder.get(one) ?? 99) - (verdictOrder.get(other) ?? 99));
   const named = verdicts.map(([word, count]) => [word, withCount(word === "none" ? "out_of_scope" : word, count)]);
-  const states = tally((row) => row.held).map(([word, count]) => [word, withCount(word.replace(":", ": "), count)]);
+  const states = tally((row) => row.where).map(([word, count]) => [word, withCount(inStore(word), count)]).sort(([one], [other]) => storePlace(one) - storePlace(other));
   const codes = tally((row) => row.codes).map(([code, count]) => [code, `${code} ${withCount(data.words.codes[code] || "", count)}`]);
   const sorts = COLUMNS.flatMap(([key, label]) => [[key, label], [`-${key}`, `${label}, reversed`]]);
 
@@ -129,7 +142,7 @@ function buildControls() {
     el("label", { class: "search" }, "Search", controls.q),
     choice("verdict", "Verdict", "Any", [...classes, ...named]),
     choice("flag", "Flag", "Any", tally((row) => row.flags).map(([word, count]) => [word, withCount(word, count)])),
-    choice("state", "Key in store", "Any", states),
+    choice("state", "Store", "Any", states),
     choice("code", "Finding", "Any", codes),
     choice("change", "Changed", "Any", changes),
     choice("group", "Group by", "Nothing", Object.entries(groupings).map(([key, { label }]) => [key, label])),

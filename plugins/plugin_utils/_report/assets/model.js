@@ -10,6 +10,10 @@ const verdictClass = new Map(data.words.verdicts.map(([word, name]) => [word, na
 const verdictMeaning = new Map(data.words.verdicts.map(([word, , meaning]) => [word, meaning]));
 const severityOrder = new Map(data.words.severities.map((word, index) => [word, index]));
 const stateClass = (word) => (data.words.states[word] || ["unseen"])[0];
+const isCounted = (word) => (data.words.states[word] || [])[2] === 1;
+/** The stores that were read: their word, short and full name, whether a copy there counts, how far they were searched. */
+const stores = data.stores.map(([word, short, full, required, state]) => ({ word, short, full, required: required === 1, state }));
+const storeOf = new Map(stores.map((store) => [store.word, store]));
 
 const finding = ([code, severity, message, remedy]) => ({ code: text(code), severity: text(severity), message: text(message), remedy: text(remedy) });
 const entry = ([head, tail, created, defects]) => ({ location: tail === null ? head : head + text(tail), created, defects: texts(defects) });
@@ -63,7 +67,22 @@ class Row {
     this.severity = this.findings.reduce((worst, f) => Math.min(worst, severityOrder.get(text(f[1]))), 9);
     this.order = this.verdict === null ? 99 : verdictOrder.get(this.verdict);
     this.held = v ? v[11].flatMap((p) => p[2].map(([store, state]) => `${text(store)}:${text(state)}`)) : [];
+    this.where = this.held.length ? this.held.concat(stores.flatMap(({ word }) => this.inStore(word))) : [];
     this.lower = null;
+  }
+  /** The states of this volume's keys in one store, each once. */
+  states(store) {
+    return [...new Set(this.held.filter((word) => word.startsWith(`${store}:`)).map((word) => word.slice(store.length + 1)))];
+  }
+  /** Whether the store holds a key of this volume: a word to filter by, none where that could not be told. */
+  inStore(store) {
+    const states = this.states(store);
+    if (states.some(isCounted)) return [`${store}:in`];
+    return states.length && !states.includes("unknown") ? [`${store}:not_in`] : [];
+  }
+  /** How many entries lie in a store under a computer that lists no volume. */
+  entriesIn(store) {
+    return this.v ? 0 : this.c[8].filter((e) => text(e[1]) === store).length;
   }
   get label() { return this.v ? this.v[0] : ""; }
   get codes() { return this.findings.map((f) => text(f[0])); }
@@ -97,10 +116,14 @@ const sortKeys = {
   volume: (row) => row.label,
   verdict: (row) => row.order,
   flags: (row) => -row.flags.length,
-  stores: (row) => row.held.join(" "),
   observed: newest,
   findings: (row) => row.severity * 1000 - row.findings.length,
 };
+const stateOrder = new Map(["refuted", "conflicting", "malformed", "absent", "deleted", "unknown", "unreadable", "present", "proven"].map((word, place) => [word, place]));
+for (const { word } of stores) {
+  // the best key of a volume speaks for it, as in its verdict; what lists no key comes after those
+  sortKeys[`in.${word}`] = (row) => (row.held.length ? Math.max(-1, ...row.states(word).map((state) => stateOrder.get(state) ?? 0)) : 99 - Math.min(row.entriesIn(word), 9));
+}
 /** How rows can be put together, each with the title of a row's group and what the groups are sorted by. */
 const groupings = {
   verdict: { label: "Verdict", title: (row) => (row.verdict === null ? "out of scope" : spaced(row.verdict)), order: (row) => row.order },
@@ -131,7 +154,7 @@ function filtered(view) {
   return rows.filter((row) => {
     if (byClass ? row.class !== byClass : view.verdict && (row.verdict || "none") !== view.verdict) return false;
     if (view.flag && !row.flags.includes(view.flag)) return false;
-    if (view.state && !row.held.includes(view.state)) return false;
+    if (view.state && !row.where.includes(view.state)) return false;
     if (view.change && row.change !== view.change) return false;
     if (view.code && !row.codes.includes(view.code)) return false;
     return words.every((word) => row.haystack.includes(word));

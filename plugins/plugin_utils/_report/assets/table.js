@@ -1,7 +1,8 @@
 // The table of volumes. Only the rows in sight are elements; all rows have one height, which the style sheet sets.
 
 const COLUMNS = [
-  ["computer", "Computer"], ["volume", "Volume"], ["verdict", "Verdict"], ["flags", "Flags"], ["stores", "Stores"], ["observed", "Observed"], ["findings", "Findings"],
+  ["computer", "Computer"], ["volume", "Volume"], ["verdict", "Verdict"], ["flags", "Flags"], ...stores.map(({ word, short }) => [`in.${word}`, short]),
+  ["observed", "Observed"], ["findings", "Findings"],
 ];
 const SPARE = 12;
 const PRINTED = 2000;
@@ -9,12 +10,18 @@ const PRINTED = 2000;
 const verdictMark = (verdict) =>
   verdict === null ? el("span", { class: "quiet" }, "out of scope") : el("span", { class: `dot of-${verdictClass.get(verdict)}`, title: verdictMeaning.get(verdict) }, spaced(verdict));
 
-/** The states of a volume's keys, store by store: the same word is said once. */
-function storesCell(row) {
-  return [...new Set(row.held)].map((word, place) => {
-    const [store, state] = [word.slice(0, word.lastIndexOf(":")), word.slice(word.lastIndexOf(":") + 1)];
-    return el("span", { class: `dot of-${stateClass(state)}` }, (place ? " " : "") + `${store} ${state} `);
-  });
+/** A state with its mark; what is merely not there is no alarm where the key need not be there. */
+function stateMark(store, state, passes) {
+  const idle = (state === "absent" || state === "deleted") && (passes || !(storeOf.get(store) || { required: false }).required);
+  return el("span", { class: `dot of-${idle ? "rest" : stateClass(state)}`, title: (data.words.states[state] || ["", ""])[1] }, spaced(state));
+}
+
+/** The states of a volume's keys in one store, or how many entries of a computer without volumes lie there. */
+function storeCell(row, { word, short }) {
+  const states = row.states(word);
+  const entries = row.entriesIn(word);
+  const said = states.length ? states.map((state) => [stateMark(word, state, row.class === "pass"), " "]) : entries ? counted(entries, "entry", "entries") : null;
+  return el("div", { role: "cell", class: "store small" }, said && el("span", { class: "narrow-word" }, `${short} `), said);
 }
 
 function findingsCell(row) {
@@ -31,10 +38,12 @@ class Table {
     this.closed = new Set();
     this.height = 40;
     this.body = el("div", { class: "rows", role: "rowgroup" });
-    this.heads = COLUMNS.map(([key, label]) => el("div", { role: "columnheader", class: key }, el("button", { type: "button", onclick: () => onSort(key) }, label)));
-    const head = el("div", { role: "rowgroup" }, el("div", { role: "row", class: "head", "aria-rowindex": "1" }, this.heads));
+    this.heads = COLUMNS.map(([key, label]) => el("div", { role: "columnheader", class: key.replace(/^in\..*/, "store") }, el("button", { type: "button", onclick: () => onSort(key) }, label)));
+    const [before, ofStores, after] = [this.heads.slice(0, 4), this.heads.slice(4, -2), this.heads.slice(-2)];
+    const head = el("div", { role: "rowgroup" }, el("div", { role: "row", class: "head", "aria-rowindex": "1" }, before, el("div", { class: "in-stores" }, ofStores), after));
     this.empty = el("p", { class: "empty", hidden: true }, "No volume matches these filters.");
     this.grid = el("div", { class: "grid", role: "table", "aria-labelledby": "table-title" }, head, this.body);
+    this.grid.style.setProperty("--stores", String(stores.length));
     this.cut = el("p", { class: "cut", hidden: true });
     place.replaceChildren(this.cut, this.grid, this.empty);
     // the header sticks only if nothing between it and the page scrolls
@@ -144,7 +153,7 @@ class Table {
       cell("volume", row.v ? datum(row.label, { title: row.label }) : el("span", { class: "quiet" }, "none listed")),
       cell("verdict-cell", verdictMark(row.verdict)),
       cell("flags small", row.flags.map(spaced).join(", ")),
-      cell("stores small", storesCell(row)),
+      el("div", { class: "in-stores" }, stores.map((store) => storeCell(row, store))),
       cell("observed small", observed),
       cell("findings small", findingsCell(row)),
     );

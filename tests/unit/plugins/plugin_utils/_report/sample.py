@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.finding_catalogue import CATALOGUE
@@ -36,10 +37,18 @@ _STATE = {
     "on_file": EntryState.PRESENT,
     "at_risk": EntryState.PRESENT,
 }
+#: the states in the second store by the verdict; for the others it lacks the key
+_SECOND = {
+    "unknown": (EntryState.UNKNOWN,),
+    "recoverable": (EntryState.PRESENT, EntryState.ABSENT),
+    "escrowed": (EntryState.PRESENT, EntryState.PRESENT, EntryState.ABSENT, EntryState.DELETED),
+    "wrong_key": (EntryState.ABSENT, EntryState.DELETED),
+}
 
 
 class _Maker:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, stores: Sequence[str]) -> None:
+        self.stores = stores
         self.rng = random.Random(seed)
         self.findings: list[dict[str, Any]] = []
         self.made = 0
@@ -66,14 +75,21 @@ class _Maker:
         key_id = self.guid()
         out: dict[str, Any] = {"key_id": key_id, "type": kind}
         if kind == "recovery_password":
-            state = _STATE.get(verdict, EntryState.ABSENT)
-            location = f"CN=2026-01-02T03:04:05-00:00{{{key_id.upper()}}},CN={name.upper()},OU=Clients,DC=corp,DC=example"
-            entry: dict[str, Any] = {"location": location, "created": "2026-01-02T03:04:05Z"}
-            if state is EntryState.MALFORMED:
-                entry["defects"] = ["the GUID has 3 bytes instead of 16"]
-            there = state not in (EntryState.ABSENT, EntryState.UNKNOWN)
-            out["stores"] = {"ad": {"state": state.value, "entries": [entry] if there else []}}
+            states = (_STATE.get(verdict, EntryState.ABSENT), self.rng.choice(_SECOND.get(verdict, (EntryState.ABSENT,))))
+            out["stores"] = {
+                store: self.holding(state, self.entry(store, key_id, name)) for store, state in zip(self.stores, states, strict=False)
+            }
         return out
+
+    def entry(self, store: str, key_id: str, name: str) -> dict[str, Any]:
+        place = f"CN=2026-01-02T03:04:05-00:00{{{key_id.upper()}}},CN={name.upper()},OU=Clients,DC=corp,DC=example"
+        return {"location": place if store == "ad" else f"recovery key {key_id}", "created": "2026-01-02T03:04:05Z"}
+
+    def holding(self, state: EntryState, entry: dict[str, Any]) -> dict[str, Any]:
+        if state is EntryState.MALFORMED:
+            entry["defects"] = ["the GUID has 3 bytes instead of 16"]
+        there = state not in (EntryState.ABSENT, EntryState.UNKNOWN)
+        return {"state": state.value, "entries": [entry] if there else []}
 
     def volume(self, label: str, kind: str, name: str) -> dict[str, Any]:
         # every verdict and flag twice, then by chance
@@ -120,19 +136,26 @@ class _Maker:
                 "inventory": name.partition(".")[0],
                 "dns_name": name,
                 "ad_guid": self.guid(),
-                "entra_device_id": None,
+                "entra_device_id": self.guid(),
                 "serial": f"{self.rng.getrandbits(32):08X}",
                 "hardware_uuid": self.guid(),
-                "joins": {"ad": self.rng.choice(["authenticated", "claimed", "by_name"])},
+                "joins": {store: self.rng.choice(["authenticated", "claimed", "by_name"]) for store in self.stores[: 1 + self.made % 2]},
             },
             "volumes": volumes,
-            "unmatched_entries": [],
+            "unmatched_entries": self.unmatched(name) if failed else [],
         }
 
+    def unmatched(self, name: str) -> list[dict[str, Any]]:
+        """Two entries of a computer that lists no volume, in the last store."""
+        store, keys = self.stores[-1], [self.guid(), self.guid()]
+        return [{**self.entry(store, key, name), "key_id": key, "store": store, "why": "not_observed"} for key in keys]
 
-def report(computers: int, *, seed: int = 1, hostile: bool = False, complete: bool = True) -> dict[str, Any]:
+
+def report(
+    computers: int, *, seed: int = 1, hostile: bool = False, complete: bool = True, stores: Sequence[str] = ("ad", "entra")
+) -> dict[str, Any]:
     """A report of so many computers: four in five list C:, one in five C: and D:, one in fifty nothing; hostile names come on top."""
-    maker = _Maker(seed)
+    maker = _Maker(seed, stores)
     made = []
     for number in range(computers):
         labels = [] if number % 50 == 49 else ["C:", "D:"] if number % 5 == 0 else ["C:"]
@@ -141,7 +164,7 @@ def report(computers: int, *, seed: int = 1, hostile: bool = False, complete: bo
         made += [maker.computer(name, [name, "C:"]) for name in HOSTILE_NAMES]
     if not complete:
         maker.find("KW-STO-001", None, None)
-    return _whole(made, maker.findings, complete)
+    return _whole(made, maker.findings, complete, stores)
 
 
 def volumes(number: int, *, seed: int = 1) -> dict[str, Any]:
@@ -149,7 +172,7 @@ def volumes(number: int, *, seed: int = 1) -> dict[str, Any]:
     return report(round(number / 1.18), seed=seed)
 
 
-def _whole(computers: list[dict[str, Any]], findings: list[dict[str, Any]], complete: bool) -> dict[str, Any]:
+def _whole(computers: list[dict[str, Any]], findings: list[dict[str, Any]], complete: bool, stores: Sequence[str]) -> dict[str, Any]:
     units = [unit["verdict"] for computer in computers for unit in computer["volumes"] or [computer]]
     verdicts = Counter(units)
     return {
@@ -159,7 +182,7 @@ def _whole(computers: list[dict[str, Any]], findings: list[dict[str, Any]], comp
         "passed": False,
         "scope": {"hosts": len(computers)},
         "requirements": {
-            "stores": ["ad"],
+            "stores": list(stores),
             "copies": 1,
             "proof": "none",
             "volume_types": ["os", "fixed"],
@@ -170,7 +193,10 @@ def _whole(computers: list[dict[str, Any]], findings: list[dict[str, Any]], comp
             "min_coverage": 0.0,
         },
         "stores": {
-            "ad": {"state": "searched" if complete else "partial", "entries": 3, **({} if complete else {"reason": HOSTILE_NAMES[0]})}
+            store: {"state": "searched", "entries": 3}
+            if complete or place
+            else {"state": "partial", "entries": 3, "reason": HOSTILE_NAMES[0]}
+            for place, store in enumerate(stores)
         },
         "summary": {
             "computers": len(computers),

@@ -46,8 +46,24 @@ def test_worse_better_other_new_and_gone(before: dict[str, Any]) -> None:
         ("better", "1 volume passes now: 1 unknown before."),
         ("other", "2 volumes changed the verdict without changing sides."),
         ("new", "1 computer is new in the report."),
-        ("", "1 computer is no longer in it."),
+        ("", f"1 computer is no longer in it: {gone['name']}."),
     ]
+
+
+def test_many_that_are_gone_are_named_in_part_and_an_incomplete_report_is_called_so(before: dict[str, Any]) -> None:
+    before["computers"][4]["name"] = "x" * 300
+    before["complete"] = False
+    now = before | {"computers": before["computers"][5:]}
+    found = changes.compare(before, now)
+    assert found is not None
+    names = [computer["name"] for computer in before["computers"][:3]]
+    assert changes.sentences(found)[-2:] == [
+        ("", f"5 computers are no longer in it: {', '.join(names)} and 2 more."),
+        ("", "The report of then was incomplete."),
+    ]
+    found = changes.compare(before, before | {"computers": before["computers"][:4] + before["computers"][5:]})
+    assert found is not None
+    assert changes.sentences(found)[-2] == ("", f"1 computer is no longer in it: {'x' * 59}….")
 
 
 def test_a_volume_is_known_by_its_device_not_its_letter(before: dict[str, Any]) -> None:

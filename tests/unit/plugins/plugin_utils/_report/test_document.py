@@ -127,6 +127,10 @@ def test_a_terminal_text_that_passes_says_so() -> None:
 def test_the_terminal_names_what_does_not_pass_under_a_proof() -> None:
     built = report()
     assert "Worst" not in terminal.render(built)
+    assert (
+        "3 computers (1 observed), 1 volume: 1 pass, 0 do not, 2 could not be looked at\nCounted: 1 volume in scope, and 2 computers"
+        in terminal.render(built)
+    )
     built["requirements"]["proof"] = "live"
     assert "Worst 1 of 1 computers:\n  pc01.corp.example" in terminal.render(built)
-    assert terminal.render(built).endswith("NOT PASSED: 1 of 3 verdicts pass.")
+    assert terminal.render(built).endswith("NOT PASSED: 1 of 3 volumes passes.")

@@ -116,17 +116,35 @@ def test_the_sums_are_in_the_markup(document: dict[str, Any], page: str) -> None
     summary = document["summary"]
     assert f"{summary['observed']} of {summary['computers']} computers" in said
     assert "Incomplete" in said
+    asked = [
+        p["stores"]["entra"]["state"]
+        for c in document["computers"]
+        for v in c["volumes"]
+        for p in v["protectors"]
+        if v["in_scope"] and "stores" in p
+    ]
+    unknown = asked.count("unknown")
+    assert unknown
+    assert f"Holds {asked.count('present')} of {len(asked)} recovery passwords in scope, {unknown} unknown." in said
+    bare = sum(not c["volumes"] for c in document["computers"])
+    assert f"Counted: {summary['volumes']} volumes in scope, and {bare} computer" in said
     assert f"{summary['verdicts']['unescrowed']} unescrowed" in said
     first = next(finding for finding in document["findings"] if finding["code"] == "KW-VOL-004")
     assert first["remedy"] in said
 
 
 def test_the_bar_is_as_long_as_its_parts(document: dict[str, Any], page: str) -> None:
-    drawn = page[page.index('class="bar"') :].partition("</svg>")[0]
-    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn)]
+    drawn = page[page.index('class="bar"') :].partition("</section>")[0]
+    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)%"', drawn)]
     assert len(widths) == len(document["summary"]["verdicts"])
-    assert 1000 - 2 * len(widths) <= sum(widths) + 0.1
-    assert sum(widths) <= 1000
+    assert sum(widths) == pytest.approx(100, abs=0.1)
+
+
+def test_one_missing_key_among_many_is_seen_in_the_bar() -> None:
+    document = sample.report(1)
+    document["summary"]["verdicts"] = {"escrowed": 50_000, "unescrowed": 1}
+    drawn = html.render(document, ASSETS).partition('class="bar"')[2].partition("</section>")[0]
+    assert min(float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)%"', drawn)) > 0.3
 
 
 @pytest.mark.parametrize("computers", [0, 1])

@@ -132,7 +132,7 @@ def test_any_text_is_escaped(value: str) -> None:
 
 def test_a_passed_report_and_an_empty_one_have_a_summary() -> None:
     empty = sample.report(0)
-    assert "**Not passed.** 0 of 0 verdicts pass." in markdown.render(empty)
+    assert "**Not passed.** Nothing was found to judge." in markdown.render(empty)
     assert "**Passed.**" in markdown.render(empty | {"passed": True})
     assert "What to do first" not in markdown.render(empty)
 
