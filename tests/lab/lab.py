@@ -243,7 +243,7 @@ class Lab:
             stores=stores,
             copies=options.copies,
             proof=options.proof,
-            entra=None if self.entra is None else self.entra.options(),
+            entra=None if self.entra is None else {**self.entra.options(), "intune": True},
         )
         writers.write_estate_vars(self.vars_file, variables)
         true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault, stores=stores)

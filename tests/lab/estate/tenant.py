@@ -13,6 +13,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.conditions import (
     ENTRA_HOST_CONDITIONS,
     Condition,
 )
+from ansible_collections.keyward.bitlocker.tests.lab.estate.enrolments import muddle
 from ansible_collections.keyward.bitlocker.tests.lab.estate.lone_devices import lone_device
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_PROFILES, TENANT, Machine, Site
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenancy import ENTRA_RECORD, Tenancy
@@ -56,6 +57,7 @@ def populate_tenant(site: Site, chosen: Iterable[tuple[Condition, int]]) -> None
             lone_device(tenancy, condition.name)
     # one that names no device at all
     tenancy.old_key(None)
+    muddle(estate)
 
 
 def _join_members(tenancy: Tenancy) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.se
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.store import EntraStore
 from ansible_collections.keyward.bitlocker.tests.lab.entra import EntraEndpoint, Fault, accounts, read_log, start
 from ansible_collections.keyward.bitlocker.tests.lab.entra.behaviour import throttled
+from ansible_collections.keyward.bitlocker.tests.lab.estate.enrolments import said_of
 from ansible_collections.keyward.bitlocker.tests.lab.estate.generator import generate
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import in_scope, see_tenant
 from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
@@ -78,6 +79,35 @@ def test_every_credential_reads_the_same(tenant: Endpoint) -> None:
     check(tenant, with_certificate(x509_certificate_path=str(files.certificate_pem)))
     check(tenant, with_certificate(x509_certificate_path=str(files.certificate_pfx), certificate_password=files.pfx_password))
     check(tenant, reading(options, auth_method="federated_token", federated_token_file=str(files.federated_token)))
+
+
+@pytest.mark.parametrize("settings", [{}, {"managed_page": 3, "empty_pages": True}, {"extra_members": True, "typed": False, "gzip": False}])
+def test_what_intune_says(tenant: Endpoint, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        setattr(tenant[0].tenant.behaviour, name, value)
+    read = by_secret(tenant, intune=True)
+    check(tenant, read)
+    assert read.intune is not None
+    assert (read.intune.state, read.intune.reason) == (StoreState.SEARCHED, "")
+    enrolments = tenant[0].tenant.estate.entra_managed
+    told = {owner.owner_id: owner.intune for owner in read.owners}
+    assert {len([item for item in enrolments if item.azure_ad_device_id == device_id]) for device_id in told} == {0, 1, 2}
+    for device_id, facts in told.items():
+        said = said_of(enrolments, device_id)
+        assert (facts is None) is (said is None)
+        if facts is not None and said is not None:
+            assert (facts.encrypted, facts.last_sync, facts.enrolments) == (said.encrypted, said.last_sync, said.enrolments)
+
+
+def test_without_the_permission_for_intune_the_rest_is_whole(tenant: Endpoint) -> None:
+    client = accounts.client_named(tenant[0].tenant.estate, accounts.REPORT)
+    client.app_roles.remove("DeviceManagementManagedDevices.Read.All")
+    read = by_secret(tenant, intune=True)
+    check(tenant, read)
+    assert read.intune is not None
+    assert read.intune.state is StoreState.NO_RIGHTS
+    assert "DeviceManagementManagedDevices.Read.All" in read.intune.reason
+    assert not any(owner.intune for owner in read.owners)
 
 
 def test_a_report_asks_for_no_key_and_leaves_no_record(tenant: Endpoint) -> None:
