@@ -113,7 +113,7 @@ def sentences(changes: Changes) -> list[tuple[str, str]]:
             ("", f"{counted(number, 'computer')} {'is' if number == 1 else 'are'} no longer in it: {_named(changes.gone_computers)}.")
         )
     if not changes.since_complete:
-        out.append(("", "The report of then was incomplete."))
+        out.append(("", "That report was incomplete."))
     return out
 
 

@@ -117,7 +117,7 @@ def _headline(line: Headline) -> Markup:
         "div",
         tag("dt", line.label),
         tag("dd", number, tag("span", line.share, class_="share"), class_="number"),
-        tag("dd", tag("ul", *words) if words else tag("span", "none", class_="quiet")),
+        tag("dd", tag("ul", *words)) if words else None,
         class_=f"headline of-{line.name}",
     )
 
@@ -136,10 +136,12 @@ _MARKS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def _bar(lines: list[Headline], whole: int) -> Markup:
-    """One bar of all verdicts. Widths are attributes of SVG, because the page's policy forbids style attributes."""
+    """One bar of all verdicts, nothing where there is none. Widths are attributes of SVG, as the policy forbids style attributes."""
+    if not whole:
+        return Markup("")
     # one missing key among 20,000 is still to be seen
     shares = {word: max(100 * count / whole, _SLIVER) for line in lines for word, count in line.verdicts}
-    scale = 100 / max(sum(shares.values()), 1)
+    scale = 100 / sum(shares.values())
     pieces, at = [], 0.0
     for line in lines:
         begin = at
@@ -180,14 +182,15 @@ def _changed(changes: Changes | None) -> Markup:
 
 def _stores(document: Mapping[str, Any]) -> Markup:
     rows = []
+    said_above = " ".join(finding["message"] for finding in overview.run_findings(document))
     for line in overview.stores(document):
         state = tag("span", spaced(line.state), class_=f"dot of-{'pass' if line.state == 'searched' else 'unseen'}")
-        facts = [counted(line.entries, "entry", "entries")] + ([] if line.required else ["not required"])
+        facts = ([] if line.state == "down" else [counted(line.entries, "entry", "entries")]) + ([] if line.required else ["not required"])
         said = [tag("p", state, *(tag("span", fact) for fact in facts))]
-        if line.asked:
+        if line.asked > line.unknown:
             open_ones = f", {line.unknown:,} unknown" if line.unknown else ""
             said.append(tag("p", f"Holds {line.held:,} of {counted(line.asked, 'recovery password')} in scope{open_ones}."))
-        if line.reason:
+        if line.reason and line.reason not in said_above:
             said.append(tag("p", line.reason, class_="quiet"))
         rows.append(join(tag("dt", line.label), tag("dd", *said)))
     return tag("dl", *rows)
@@ -196,7 +199,8 @@ def _stores(document: Mapping[str, Any]) -> Markup:
 def _tasks(document: Mapping[str, Any]) -> Markup:
     found = overview.tasks(document)
     if not found:
-        return tag("p", "Nothing: there are no findings.", class_="quiet")
+        nothing = "Nothing but what is said above." if overview.run_findings(document) else "Nothing: there are no findings."
+        return tag("p", nothing, class_="quiet")
     first, rest = found[:FIRST_TASKS], found[FIRST_TASKS:]
     listed = tag("ol", *(_task(task) for task in first), class_="tasks")
     if not rest:

@@ -41,7 +41,7 @@ class Table {
     this.heads = COLUMNS.map(([key, label]) => el("div", { role: "columnheader", class: key.replace(/^in\..*/, "store") }, el("button", { type: "button", onclick: () => onSort(key) }, label)));
     const [before, ofStores, after] = [this.heads.slice(0, 4), this.heads.slice(4, -2), this.heads.slice(-2)];
     const head = el("div", { role: "rowgroup" }, el("div", { role: "row", class: "head", "aria-rowindex": "1" }, before, el("div", { class: "in-stores" }, ofStores), after));
-    this.empty = el("p", { class: "empty", hidden: true }, "No volume matches these filters.");
+    this.empty = el("p", { class: "empty", hidden: true }, rows.length ? "No volume matches these filters." : "The report lists no computer.");
     this.grid = el("div", { class: "grid", role: "table", "aria-labelledby": "table-title" }, head, this.body);
     this.grid.style.setProperty("--stores", String(stores.length));
     this.cut = el("p", { class: "cut", hidden: true });

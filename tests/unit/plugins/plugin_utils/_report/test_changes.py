@@ -59,7 +59,7 @@ def test_many_that_are_gone_are_named_in_part_and_an_incomplete_report_is_called
     names = [computer["name"] for computer in before["computers"][:3]]
     assert changes.sentences(found)[-2:] == [
         ("", f"5 computers are no longer in it: {', '.join(names)} and 2 more."),
-        ("", "The report of then was incomplete."),
+        ("", "That report was incomplete."),
     ]
     found = changes.compare(before, before | {"computers": before["computers"][:4] + before["computers"][5:]})
     assert found is not None

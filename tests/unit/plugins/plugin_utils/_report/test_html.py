@@ -147,11 +147,30 @@ def test_one_missing_key_among_many_is_seen_in_the_bar() -> None:
     assert min(float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)%"', drawn)) > 0.3
 
 
+def test_a_store_that_is_down_is_said_once() -> None:
+    document = sample.report(8, complete=False)
+    reason = "dc1.corp.example:636: no connection within 10 s"
+    document["stores"]["ad"] = {"state": "down", "entries": 0, "reason": reason}
+    for computer in document["computers"]:
+        for volume in computer["volumes"]:
+            for protector in volume["protectors"]:
+                if "stores" in protector:
+                    protector["stores"]["ad"] = {"state": "unknown", "entries": []}
+    document["findings"][-1]["message"] = f"Store ad could not be searched to its end (state: down): {reason}."
+    document["findings"] = document["findings"][-1:]
+    said = Reader(html.render(document, ASSETS)).text
+    assert said.count(reason) == 1
+    assert "Active Directorydown" in said
+    assert "Active Directorydown0 entries" not in said
+    assert "Nothing but what is said above." in said
+
+
 @pytest.mark.parametrize("computers", [0, 1])
 def test_a_small_report_is_a_page(computers: int) -> None:
     page = html.render(sample.report(computers), ASSETS, sample.report(computers))
     assert page.startswith("<!doctype html>")
     assert "nan" not in Reader(page).text.lower().split()
+    assert ('class="bar"' in page) == (computers > 0)
 
 
 def test_the_digest_comes_back(page: str) -> None:
