@@ -21,11 +21,13 @@ from . import figures, powershell
 from .directory import measure_directory
 from .judging import measure_judging
 from .measure import BenchError
+from .reporting import measure_reporting
 from .tasks import measure_tasks
+from .tenant import measure_tenant
 from .wire import measure_wire
 
 MODULE = "ansible_collections.keyward.bitlocker.tests.bench"
-GROUPS = ("wire", "verdict", "tasks", "directory")
+GROUPS = ("wire", "verdict", "report", "tasks", "graph", "directory")
 BEYOND, NOT_MEASURED = 1, 70
 
 
@@ -36,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--only", choices=GROUPS, action="append", help="measure this group alone (may be given several times)")
     top.add_argument("--hosts", type=int, default=100, help="hosts of the task figures (%(default)s)")
     top.add_argument("--rounds", type=int, default=5, help="counted rounds of the task figures (%(default)s)")
-    top.add_argument("--computers", type=int, default=20_000, help="computers of the directory and verdict figures (%(default)s)")
-    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures (%(default)s)")
+    top.add_argument("--computers", type=int, default=20_000, help="computers of the other figures (%(default)s)")
+    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory and graph figures (%(default)s)")
     return top
 
 
@@ -68,7 +70,9 @@ def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, col
     groups: dict[str, Callable[[], list[figures.Figure]]] = {
         "wire": lambda: measure_wire(folder / "wire"),
         "verdict": lambda: measure_judging(computers=given.computers, times=3),
+        "report": lambda: measure_reporting(folder / "report", computers=given.computers, times=3),
         "tasks": lambda: measure_tasks(folder / "tasks", collections, hosts=given.hosts, rounds=given.rounds),
+        "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=given.pairs),
         "directory": lambda: measure_directory(folder / "directory", computers=given.computers, pairs=given.pairs),
     }
     measured: list[figures.Figure] = []

@@ -33,6 +33,7 @@ UNESCROWED, DAMAGED = 0.05, 0.01
 BOUND = 8.0
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 DOMAIN = "corp.example"
+TENANT = "5b1f6c3e-0d5a-4c1e-9a53-6f1f3a2b9d10"
 
 
 class MemoryStore:
@@ -54,20 +55,33 @@ class MemoryStore:
 
 
 class Fleet:
-    """Hosts, what they said, and the directory's reading."""
+    """Hosts, what they said, and what was read of the stores.
 
-    def __init__(self, computers: int) -> None:
+    ``entra``: every computer is joined to Entra ID too (a hybrid join, whose device ID is the directory's objectGUID), which holds each key
+    with the same chance as the directory.
+    """
+
+    def __init__(self, computers: int, *, entra: bool = False) -> None:
         self._rng = random.Random("keyward bench fleet")
+        self._entra = entra
         self.hosts: list[InventoryHost] = []
         self.observations: dict[str, dict[str, Any]] = {}
-        self._owners: list[Owner] = []
-        self._entries: list[Entry] = []
+        self._owners: dict[str, list[Owner]] = {"ad": [], "entra": []} if entra else {"ad": []}
+        self._entries: dict[str, list[Entry]] = {store: [] for store in self._owners}
         self.protectors = 0
         for number in range(computers):
             self._computer(f"pc{number:05}")
-        self.store = MemoryStore(
-            StoreReading(store="ad", state=StoreState.SEARCHED, owners=tuple(self._owners), entries=tuple(self._entries), domain=DOMAIN)
-        )
+        self.stores = [self._store(store) for store in self._owners]
+
+    def _store(self, store: str) -> MemoryStore:
+        owners, entries = tuple(self._owners[store]), tuple(self._entries[store])
+        domain = DOMAIN if store == "ad" else None
+        return MemoryStore(StoreReading(store=store, state=StoreState.SEARCHED, owners=owners, entries=entries, domain=domain))
+
+    @property
+    def requirements(self) -> Requirements:
+        """A copy in any store that was read."""
+        return Requirements(stores=tuple(self._owners))
 
     def _computer(self, name: str) -> None:
         dns_name = f"{name}.{DOMAIN}"
@@ -81,7 +95,18 @@ class Fleet:
             in_scope=True,
             last_seen=NOW - timedelta(days=1),
         )
-        self._owners.append(owner)
+        self._owners["ad"].append(owner)
+        if self._entra:
+            self._owners["entra"].append(
+                Owner(
+                    store="entra",
+                    owner_id=owner.owner_id,
+                    name=name.upper(),
+                    location=f"device {values.guid(self._rng)}",
+                    last_seen=NOW - timedelta(days=1),
+                    trust_type="ServerAd",
+                )
+            )
         self.hosts.append(InventoryHost(name=name, address=dns_name))
         volumes = [self._volume("C:", "os", owner, "tpm", "recovery_password"), self._volume("D:", "fixed", owner, "recovery_password")]
         self.observations[name] = {
@@ -106,7 +131,7 @@ class Fleet:
                 "hardware_uuid": values.guid(self._rng),
             },
             "os": {"caption": "Microsoft Windows 11 Enterprise", "version": "10.0.26200", "system_drive": "C:"},
-            "join": {"entra": None, "cluster": None},
+            "join": {"entra": {"device_id": owner.owner_id, "tenant_id": TENANT} if self._entra else None, "cluster": None},
             "bitlocker_installed": True,
             "volumes": volumes,
             "errors": [],
@@ -116,8 +141,9 @@ class Fleet:
         listed = [{"key_id": values.guid(self._rng), "type": protector} for protector in protectors]
         self.protectors += len(listed)
         for protector in listed:
-            if protector["type"] == "recovery_password" and self._rng.random() >= UNESCROWED:
-                self._entries.append(self._entry(protector["key_id"], owner))
+            for store, entries in self._entries.items() if protector["type"] == "recovery_password" else ():
+                if self._rng.random() >= UNESCROWED:
+                    entries.append((self._entry if store == "ad" else self._key)(protector["key_id"], owner))
         return {
             "device_id": f"\\\\?\\Volume{{{values.guid(self._rng)}}}\\",
             "persistent_id": f"{{{values.guid(self._rng).upper()}}}",
@@ -148,13 +174,28 @@ class Fleet:
             defects=("msFVE-RecoveryGuid has 3 bytes instead of 16",) if self._rng.random() < DAMAGED else (),
         )
 
+    def _key(self, key_id: str, owner: Owner) -> Entry:
+        return Entry(
+            store="entra",
+            owner_id=owner.owner_id,
+            entry_id=key_id,
+            location=f"recovery key {key_id}",
+            key_ids=(key_id,),
+            volume_type="os",
+            created=NOW - timedelta(days=300),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Join and judge it, from plain data to the report's document."""
+        observations = {name: [parse_observation(name, data)] for name, data in self.observations.items()}
+        judgement = judge_fleet(self.hosts, observations, self.stores, self.requirements, now=NOW, say=lambda text: None)
+        return document.build(judgement, {"hosts": len(self.hosts)})
+
     def report(self) -> str:
         """Judge it, from plain data to text."""
         # as the base of every action has it
         with collector_at_rest():
-            observations = {name: [parse_observation(name, data)] for name, data in self.observations.items()}
-            judgement = judge_fleet(self.hosts, observations, [self.store], Requirements(stores=("ad",)), now=NOW, say=lambda text: None)
-            return document.to_json(document.build(judgement, {"hosts": len(self.hosts)}))
+            return document.to_json(self.document())
 
 
 def measure_judging(*, computers: int, times: int) -> list[Figure]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TREE = Path(__file__).with_name("process_tree.py")
 
@@ -23,6 +25,20 @@ class Cost:
 
     wall: float
     cpu: float
+
+
+def answer(command: Sequence[str], environment: Mapping[str, str], *, question: str = "") -> dict[str, Any]:
+    """Run a command that answers a JSON object on standard output; ``whole`` in it is how many seconds it all took.
+
+    Raises:
+        BenchError: it failed; the text holds the end of what it complained about.
+    """
+    started = time.monotonic()
+    done = subprocess.run(list(command), env=dict(environment), input=question, capture_output=True, text=True, check=False)
+    whole = time.monotonic() - started
+    if done.returncode != 0:
+        raise BenchError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
+    return {**json.loads(done.stdout), "whole": whole}
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: Path, name: str) -> Cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ansible_collections.keyward.bitlocker.tests.bench.directory import BOUND as
 from ansible_collections.keyward.bitlocker.tests.bench.directory import directory_figures
 from ansible_collections.keyward.bitlocker.tests.bench.figures import Figure, median_of, ratio_of_rounds, table, to_json
 from ansible_collections.keyward.bitlocker.tests.bench.judging import PROTECTORS, Fleet, measure_judging
+from ansible_collections.keyward.bitlocker.tests.bench.reporting import page_figures, report_figures
 from ansible_collections.keyward.bitlocker.tests.bench.tasks import TASKS, task_figures
+from ansible_collections.keyward.bitlocker.tests.bench.tenant import large_tenant, tenant_figures
 from ansible_collections.keyward.bitlocker.tests.bench.wire import wire_figures
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.record import Summary
 
@@ -141,11 +144,56 @@ def test_the_fleet_that_is_judged_has_what_its_figure_says() -> None:
     assert figure.within
 
 
+def test_a_fleet_in_both_stores_is_joined_in_both() -> None:
+    found = Fleet(300, entra=True).document()
+    assert {store: facts["state"] for store, facts in found["stores"].items()} == {"ad": "searched", "entra": "searched"}
+    assert len(found["computers"]) == 300
+    assert all(computer["identities"]["joins"].keys() == {"ad", "entra"} for computer in found["computers"])
+    assert found["summary"]["verdicts"]["escrowed"] > 550
+
+
+def test_report_figures() -> None:
+    firsts = [{"wall": wall, "cpu": wall - 1, "mib": 500.0} for wall in (9.0, 7.0, 13.0)]
+    agains = [{"wall": 11.0, "cpu": 10.0, "mib": mib} for mib in (900.0, 1024.5, 800.0)]
+    figures = {figure.name: figure for figure in report_figures(firsts, agains, 20_000)}
+    assert (figures["report_20k_seconds"].value, figures["report_20k_seconds"].bound) == (9.0, 12)
+    assert (figures["report_20k_mib"].value, figures["report_20k_mib"].bound) == (1024.5, 1024)
+    assert not figures["report_20k_mib"].within
+
+
+def test_the_slowest_change_counts_and_of_each_the_best() -> None:
+    figures = {figure.name: figure for figure in page_figures([700.0, 1600.0], {"a": [90.0, 10.0], "b": [200.0, 80.0]}, 20_000)}
+    assert (figures["html_20k_filter_ms"].value, figures["html_20k_filter_ms"].bound) == (80.0, 150)
+    assert (figures["html_20k_first_paint_ms"].value, figures["html_20k_first_paint_ms"].bound) == (700.0, 1500)
+
+
+def test_tenant_figures() -> None:
+    costs = {"ours": 1.2, "bare": 1.0, "ours_cpu": 0.9, "bare_cpu": 0.5, "ours_whole": 3.0, "bare_whole": 2.0}
+    figures = {figure.name: figure for figure in tenant_figures([costs] * 3, 20_000)}
+    assert (figures["graph_20k_ratio_to_bare_client"].value, figures["graph_20k_ratio_to_bare_client"].bound) == (1.2, 1.5)
+    assert figures["graph_20k_cpu_ratio_to_bare_client"].value == 1.8
+    assert figures["graph_20k_whole_ratio_to_bare_client"].value == 1.5
+
+
+def test_every_device_of_the_large_tenant_has_a_key() -> None:
+    estate = large_tenant(30, datetime(2026, 11, 22, tzinfo=UTC))
+    assert {key.device_id for key in estate.entra_keys} == {device.device_id for device in estate.entra_devices}
+    assert len({key.key_id for key in estate.entra_keys}) == 30
+
+
 def test_processor_time_of_descendants_counts_even_if_nobody_waited_for_them(tmp_path: Path) -> None:
     orphan = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.4: pass"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {orphan!r}])"
     cost = measure.run([sys.executable, "-c", parent], {"PATH": "/usr/bin:/bin"}, tmp_path, "orphan")
     assert cost.cpu >= 0.4
+
+
+def test_an_answer_is_taken_and_a_failure_is_none() -> None:
+    program = "import json, sys; print(json.dumps({'said': json.load(sys.stdin)['x']}))"
+    said = measure.answer([sys.executable, "-c", program], {}, question='{"x": 5}')
+    assert (said["said"], said["whole"] > 0) == (5, True)
+    with pytest.raises(measure.BenchError, match="status 1:\n"):
+        measure.answer([sys.executable, "-c", program], {}, question="no")
 
 
 def test_a_failed_command_is_no_measurement(tmp_path: Path) -> None:
