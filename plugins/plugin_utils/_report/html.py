@@ -192,8 +192,16 @@ def _stores(document: Mapping[str, Any]) -> Markup:
             said.append(tag("p", f"Holds {line.held:,} of {counted(line.asked, 'recovery password')} in scope{open_ones}."))
         if line.reason and line.reason not in said_above:
             said.append(tag("p", line.reason, class_="quiet"))
+        said += _intune(document["stores"][line.name].get("intune"))
         rows.append(join(tag("dt", line.label), tag("dd", *said)))
     return tag("dl", *rows)
+
+
+def _intune(facts: Mapping[str, Any] | None) -> list[Markup]:
+    if facts is None:
+        return []
+    lines = [f"Intune: {spaced(facts['state'])}, {counted(facts['enrolments'], 'enrolment')}. No verdict rests on it."]
+    return [tag("p", line, class_="quiet") for line in (*lines, facts.get("reason")) if line]
 
 
 def _tasks(document: Mapping[str, Any]) -> Markup:

@@ -51,7 +51,7 @@ class _Maker:
         self.stores = stores
         self.rng = random.Random(seed)
         self.findings: list[dict[str, Any]] = []
-        self.made = 0
+        self.made = self.asked = 0
 
     def guid(self) -> str:
         text = f"{self.rng.getrandbits(128):032x}"
@@ -141,9 +141,16 @@ class _Maker:
                 "hardware_uuid": self.guid(),
                 "joins": {store: self.rng.choice(["authenticated", "claimed", "by_name"]) for store in self.stores[: 1 + self.made % 2]},
             },
+            **({"intune": self.intune()} if failed and "entra" in self.stores else {}),
             "volumes": volumes,
             "unmatched_entries": self.unmatched(name) if failed else [],
         }
+
+    def intune(self) -> dict[str, Any]:
+        """Each thing that Intune may say in turn."""
+        self.asked += 1
+        last_sync = None if self.asked % 4 == 0 else "2026-11-20T08:15:00Z"
+        return {"encrypted": (True, False, None)[self.asked % 3], "last_sync": last_sync, "enrolments": 1 + self.asked % 2}
 
     def unmatched(self, name: str) -> list[dict[str, Any]]:
         """Two entries of a computer that lists no volume, in the last store."""

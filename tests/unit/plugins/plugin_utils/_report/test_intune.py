@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_files import load_assets
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import judge_estate, known_computers
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost, inventory_computers
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
@@ -24,7 +25,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
     StoreState,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import csv_table, document, payload, terminal
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import csv_table, document, html, payload, terminal
 
 SCHEMA = json.loads((Path(__file__).parents[5] / "docs" / "escrow-report.schema.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -84,6 +85,16 @@ def test_it_is_shown_where_no_host_spoke_lately(encrypted: bool | None, last_syn
     packed = {short(computer[0]): computer[11] for computer in payload.build(built)["computers"]}
     assert packed == {"pc1": 0} | dict.fromkeys(("pc2", "pc3", "pc4"), [encrypted, facts["last_sync"], 2])
     assert "Intune: searched, 4 enrolments (no verdict rests on them)" in terminal.render(built)
+
+
+def test_the_page_says_how_far_the_reading_reached() -> None:
+    assets, reason = load_assets(), "No <b>licence</b>."
+    assert "Intune: searched, 4 enrolments. No verdict rests on it." in html.render(report(READ, None), assets)
+    page = html.render(report(IntuneReading(state=StoreState.NO_RIGHTS, reason=reason), None), assets)
+    assert "Intune: no rights, 0 enrolments. No verdict rests on it." in page
+    assert "No &lt;b&gt;licence" in page
+    assert reason not in page
+    assert "Intune:" not in html.render(report(None, None), assets)
 
 
 def test_nothing_of_it_where_it_was_not_asked_or_knows_nothing() -> None:
