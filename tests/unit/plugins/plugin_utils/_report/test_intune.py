@@ -83,7 +83,7 @@ def test_it_is_shown_where_no_host_spoke_lately(encrypted: bool | None, last_syn
     cells = {short(row["computer"]): (row["intune_encrypted"], row["intune_last_sync"]) for row in rows}
     assert cells == {"pc1": ("", "")} | dict.fromkeys(("pc2", "pc3", "pc4"), (word, facts["last_sync"] or ""))
     packed = {short(computer[0]): computer[11] for computer in payload.build(built)["computers"]}
-    assert packed == {"pc1": 0} | dict.fromkeys(("pc2", "pc3", "pc4"), [encrypted, facts["last_sync"], 2])
+    assert packed == {"pc1": 0} | {name: [encrypted, facts["last_sync"], 2] for name in ("pc2", "pc3", "pc4")}
     assert "Intune: searched, 4 enrolments (no verdict rests on them)" in terminal.render(built)
 
 
