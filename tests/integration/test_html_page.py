@@ -347,6 +347,17 @@ def test_it_prints_every_row_that_is_filtered(browser: Chromium, folder: Path) -
     assert browser.evaluate(f"{ROWS}.length") <= few + 2
 
 
+def test_on_paper_the_table_follows_what_stands_before_it(browser: Chromium, folder: Path) -> None:
+    show(browser, folder)
+    browser.media("print")
+    # rows that must stay together would all begin on a page of their own
+    assert browser.evaluate("getComputedStyle(document.querySelector('.rows')).breakInside") == "auto"
+    assert browser.evaluate("getComputedStyle(document.querySelector('.head')).display") == "table-row"
+    for fragment in ("", "#group=verdict", "#computer=pc00005.corp.example"):
+        show(browser, folder, fragment)
+        assert violations(browser) == [], fragment
+
+
 # --- everybody ---------------------------------------------------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ function keyTable(v, label) {
   const line = (p) => el(
     "tr", {},
     el("th", { scope: "row" }, spaced(p.type || "unknown type"), el("span", { class: "mono id" }, el("b", {}, p.keyId.slice(0, 8)), p.keyId.slice(8))),
-    stores.map(({ word }) => holdingCell(p, word, verdictClass.get(v.verdict) === "pass")),
+    stores.map(({ word }) => holdingCell(p, word, p.stores.filter(({ store, state }) => isCounted(state) && (storeOf.get(store) || {}).required).length >= data.copies)),
   );
   return el("table", { class: "keys", "aria-label": label }, el("thead", {}, head), el("tbody", {}, v.protectors.map(line)));
 }
@@ -73,7 +73,7 @@ function copiesNote(v) {
     part("in", isCounted), part("not in", (state) => !isCounted(state) && state !== "unknown"), part("unknown in", (state) => state === "unknown"),
   ].filter(Boolean).join(", ");
   const which = keys.length > 1 ? `The best of ${keys.length} recovery passwords, ${best.p.keyId.slice(0, 8)}, is` : "The recovery password is";
-  return el("p", {}, `${which} ${said}. Required: ${counted(data.copies, "copy", "copies")}.`);
+  return `${which} ${said}. Required: ${counted(data.copies, "copy", "copies")}.`;
 }
 
 function volumeSheet(v) {
@@ -88,8 +88,7 @@ function volumeSheet(v) {
   return el(
     "section", { class: "sheet" },
     el("div", { class: "volume-head" }, el("h2", {}, "Volume ", datum(v.label)), verdictMark(v.verdict)),
-    v.verdict === null ? el("p", {}, "The requirements leave this volume out, so it was not judged.") : told ? null : el("p", {}, verdictMeaning.get(v.verdict)),
-    copiesNote(v),
+    v.verdict === null ? el("p", {}, "The requirements leave this volume out, so it was not judged.") : el("p", {}, told ? null : `${verdictMeaning.get(v.verdict)} `, copiesNote(v)),
     changeNote(v.change),
     el("ul", { class: "chips" }, facts.map((fact) => el("li", {}, fact))),
     v.findings.length ? findingList(v.findings) : null,

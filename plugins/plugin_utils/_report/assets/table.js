@@ -20,7 +20,7 @@ function stateMark(store, state, passes) {
 function storeCell(row, { word, short }) {
   const states = row.states(word);
   const entries = row.entriesIn(word);
-  const said = states.length ? states.map((state) => [stateMark(word, state, row.class === "pass"), " "]) : entries ? counted(entries, "entry", "entries") : null;
+  const said = states.length ? states.map((state) => [stateMark(word, state, row.class === "pass" && !row.flags.includes("sibling_not_escrowed")), " "]) : entries ? counted(entries, "entry", "entries") : null;
   return el("div", { role: "cell", class: "store small" }, said && el("span", { class: "narrow-word" }, `${short} `), said);
 }
 
