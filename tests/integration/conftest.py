@@ -24,6 +24,16 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The small fleet with a tenant beside its directory (tenants.hybrid_fleet); every LDAP request is written down."""
+    from ansible_collections.keyward.bitlocker.tests.integration import tenants
+    from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
+
+    with Lab(tmp_path_factory.mktemp("hybrid"), LabOptions(record_ldap=True), estate=tenants.hybrid_fleet()) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One host for each way to authenticate (estates.transports), in a domain with a KDC."""
     from ansible_collections.keyward.bitlocker.tests.integration import estates

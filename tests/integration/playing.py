@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.keyward.bitlocker.tests.lab.entra import read_log as read_tenant_log
 from ansible_collections.keyward.bitlocker.tests.lab.estate.writers import inventory
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.record import read_log
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab
@@ -28,7 +29,7 @@ OBSERVE = "Observe the volumes"
 REPORT = "Write the escrow report"
 
 #: what could reach a run from the machine it is tested on
-_FOREIGN = ("ANSIBLE_", "KEYWARD_", "MICROSOFT_AD_", "KRB5", "REQUESTS_", "CURL_", "SSL_", "PYTHON", "PYTEST_")
+_FOREIGN = ("ANSIBLE_", "AZURE_", "MSAL_", "KEYWARD_", "MICROSOFT_AD_", "KRB5", "REQUESTS_", "CURL_", "SSL_", "PYTHON", "PYTEST_")
 _FOREIGN_NAMES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "LDAPTLS_CACERT", "LDAPCONF"})
 
 #: hosts that never answer should not hold a test up
@@ -123,11 +124,13 @@ class Player:
         return self.write("inventory.yml", content)
 
     def variables(self, **changes: Any) -> Path:
-        """Write the report's variables for the lab; ``keyward_ad`` is merged, anything else replaced, None removed."""
+        """Write the report's variables for the lab: ``keyward_ad`` and ``keyward_entra`` are merged, others replaced, None is removed."""
         assert self.lab is not None
         content = yaml.safe_load(self.lab.vars_file.read_text(encoding="utf-8"))
         content |= {"keyward_dest": str(self.folder / "report")}
         content["keyward_ad"] |= {"connection_timeout": 2} | (changes.pop("keyward_ad", None) or {})
+        if "keyward_entra" in content and changes.get("keyward_entra", {}) is not None:
+            content["keyward_entra"] |= {"connection_timeout": 2, "throttle_wait": 2} | changes.pop("keyward_entra", {})
         content |= changes
         return self.write("variables.yml", {key: value for key, value in content.items() if value is not None})
 
@@ -173,8 +176,12 @@ class Player:
         return Run(done.returncode, done.stdout + done.stderr, [json.loads(line) for line in lines], self.folder)
 
 
+#: no host is called that
+_LDAP, _ENTRA = " ldap", " entra"
+
+
 class Watch:
-    """What a lab's hosts and its directory saw from the moment this was made until :meth:`stop`, or until now."""
+    """What a lab's hosts, its directory and its tenant saw from the moment this was made until :meth:`stop`, or until now."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -188,7 +195,10 @@ class Watch:
 
     def _lengths(self) -> dict[str, int]:
         lengths = {name: len(self._log(name)) for name in self._names()}
-        return lengths | {"": len(self._lab.proxy.records()) if self._lab.proxy else 0}
+        return lengths | {
+            _LDAP: len(self._lab.proxy.records()) if self._lab.proxy else 0,
+            _ENTRA: len(list(read_tenant_log(self._lab.logs))),
+        }
 
     def _names(self) -> list[str]:
         return [host.inventory_name for host in self._lab.estate.hosts]
@@ -210,7 +220,11 @@ class Watch:
     def ldap(self) -> list[dict[str, Any]]:
         """Every decoded LDAP request, and how each search ended."""
         assert self._lab.proxy is not None
-        return self._within("", self._lab.proxy.records())
+        return self._within(_LDAP, self._lab.proxy.records())
+
+    def entra(self) -> list[dict[str, Any]]:
+        """Every request that the tenant's token service and Graph got."""
+        return self._within(_ENTRA, list(read_tenant_log(self._lab.logs)))
 
 
 def task(name: str, module: str, arguments: Mapping[str, Any] | None = None, **keywords: Any) -> dict[str, Any]:
