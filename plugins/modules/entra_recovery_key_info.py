@@ -65,27 +65,47 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find the keys of a device
-  keyward.bitlocker.entra_recovery_key_info:
-    auth_method: client_secret
-    tenant: corp.example
-    client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
-    secret: "{{ vault_keyward_secret }}"
-    device: PC01
-  register: keys
-
-- name: Find a key by what the recovery screen shows, with a certificate
+# tenant, client_id and the like can come from the environment: AZURE_TENANT, AZURE_CLIENT_ID, AZURE_X509_CERTIFICATE_PATH
+- name: Check that the application can read everything that a report needs
   keyward.bitlocker.entra_recovery_key_info:
     auth_method: certificate
     tenant: corp.example
     client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
     x509_certificate_path: /etc/keyward/entra.pem
+    all: true
+  register: keys
+  failed_when: keys.store.state | default('none') != 'searched'
+
+# the secret comes from the environment variable AZURE_SECRET: what stands in a task reaches Ansible's callback plugins
+- name: Find the keys of a device
+  keyward.bitlocker.entra_recovery_key_info:
+    auth_method: client_secret
+    tenant: corp.example
+    client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
+    device: PC01
+  register: keys
+
+- name: Find a key by what the recovery screen shows, in a pipeline that has a token of its own
+  keyward.bitlocker.entra_recovery_key_info:
+    auth_method: federated_token
+    tenant: corp.example
+    client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
+    federated_token_file: /run/secrets/entra-token
     key_id: 1A2B3C4D
   register: keys
 
-- name: Get its password for the help desk, on a machine with a managed identity
+- name: Ask on a machine in Azure that has an identity of its own
   keyward.bitlocker.entra_recovery_key_info:
     auth_method: managed_identity
+    device: [PC01, PC02]
+  register: keys
+
+- name: Get a password for the help desk, as another application than the report's
+  keyward.bitlocker.entra_recovery_key_info:
+    auth_method: certificate
+    tenant: corp.example
+    client_id: 7e6d5c4b-3a29-4817-8605-f4e3d2c1b0a9
+    x509_certificate_path: /etc/keyward/reveal.pem
     key_id: 1a2b3c4d-0102-0304-0506-0708090a0b0c
     reveal: true
     reason: INC-4711, caller identified by the service desk

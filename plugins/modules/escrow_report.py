@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Joins what the hosts said about themselves (M(keyward.bitlocker.volume_info)) with what the stores hold, gives every volume one verdict,
     and writes the fleet-wide escrow report.
-  - Reads metadata only. No recovery password is ever asked for, so an account that cannot read passwords is enough and best.
+  - Reads metadata only. No recovery password is ever asked for, so accounts that cannot read passwords are enough and best.
   - Runs once, on the controller, normally on C(localhost). The playbook C(keyward.bitlocker.escrow_report) does the whole of it.
   - What could not be looked at is never compliant. A store that is down, or an account without rights, makes RV(complete) false.
 author:
@@ -38,26 +38,33 @@ options:
     type: str
     default: keyward_observation
   ad:
-    description: How to reach Active Directory. At least one of O(ad) and O(entra) is needed; every store that is given is read.
+    description:
+      - How to reach Active Directory. At least one of O(ad) and O(entra) is needed, and every store that is given is read.
+      - Whatever stands in a task's arguments reaches Ansible's callback plugins, secrets too. Leave O(ad.password) out, and give it in the
+        environment.
     type: dict
   entra:
-    description: How to reach Entra ID. The application needs to read the keys' metadata and the devices, and no key.
+    description:
+      - How to reach Entra ID. The application needs the permissions C(BitlockerKey.ReadBasic.All) and C(Device.Read.All), and none that
+        shows a key.
+      - A report leaves no record in the tenant's audit log.
+      - Leave O(entra.secret) out, and give it in the environment, as with O(ad).
     type: dict
   stores:
     description:
-      - The stores in which a recovery password must be found. Only these count as copies.
+      - The stores in which a recovery password must be found. Only these count as copies. Another one that is configured is read and shown.
       - Defaults to those that are configured.
     type: list
     elements: str
     choices: [ad, entra]
   copies:
-    description: In how many of O(stores) the key must be.
+    description: In how many of O(stores) the key must be. It cannot be more than there are.
     type: int
     default: 1
   proof:
     description:
       - Whether a matching key ID is enough (V(none)) or the escrowed password must have opened the live key package (V(live)).
-      - This version makes no proofs, so with V(live) nothing passes.
+      - No proofs are made yet, so with V(live) nothing passes.
     type: str
     choices: [none, live]
     default: none
@@ -137,28 +144,51 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Judge the fleet against Active Directory and Entra ID
+    # the password comes from the environment variable MICROSOFT_AD_LDAP_PASSWORD
+    - name: Judge the fleet against Active Directory alone
       keyward.bitlocker.escrow_report:
         hosts: "{{ groups['windows'] }}"
         ad:
-          server: dc1.corp.example
+          server: [dc1.corp.example, dc2.corp.example]
           username: svc-keyward@corp.example
-          password: "{{ vault_keyward_password }}"
+          ca_cert: /etc/pki/corp-ca.pem
+        dest: /var/lib/keyward
+
+    - name: Demand every key in Active Directory and in Entra ID
+      keyward.bitlocker.escrow_report:
+        hosts: "{{ groups['windows'] }}"
+        ad:
+          domain: corp.example
+          auth_protocol: kerberos
         entra:
           auth_method: certificate
           tenant: corp.example
-          client_id: 6f1b2a9c-0d3e-4f58-9b7a-1c2d3e4f5a6b
-          x509_certificate_path: /etc/keyward/report.pem
+          client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
+          x509_certificate_path: /etc/keyward/entra.pem
+        copies: 2
+        min_coverage: 0.9
         dest: /var/lib/keyward
       register: escrow
 
-    - name: Name the volumes whose key is nowhere
+    - name: Say so when something could not be looked at
+      ansible.builtin.assert:
+        that: escrow.complete
+
+    - name: Judge against Entra ID alone, on a machine in Azure that has an identity of its own
+      keyward.bitlocker.escrow_report:
+        hosts: "{{ groups['windows'] }}"
+        entra:
+          auth_method: managed_identity
+          trust_types: [AzureAd]
+        formats: [json, md]
+        dest: /var/lib/keyward
+
+    - name: Name the volumes whose key is nowhere, and write nothing
       keyward.bitlocker.escrow_report:
         hosts: "{{ groups['windows'] }}"
         ad:
           server: dc1.corp.example
           username: svc-keyward@corp.example
-          password: "{{ vault_keyward_password }}"
         query: "findings[?code=='KW-VOL-004'].[computer, volume]"
       register: missing
 """
