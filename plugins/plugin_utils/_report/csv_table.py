@@ -17,9 +17,11 @@ from typing import Any
 
 from .text import visible
 
-#: a spreadsheet that splits at semicolons would begin a cell after each one
-_FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
-_BEGINNINGS = frozenset(" =+-@\t\r\uff1d\uff0b\uff0d\uff20")
+#: what begins a formula, in wide and small forms too, which some spreadsheets make plain
+_SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+#: also behind spaces and quotes; a spreadsheet that splits at semicolons would begin a cell after each one
+_FORMULA = re.compile(rf"(?:^|(?<=;))(?=[\s\"']*[{re.escape(_SIGNS)}])")
+_BEGINNINGS = frozenset(" \"'" + _SIGNS)
 
 COLUMNS = (
     "computer",

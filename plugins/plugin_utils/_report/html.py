@@ -187,9 +187,8 @@ def _stores(document: Mapping[str, Any]) -> Markup:
         state = tag("span", spaced(line.state), class_=f"dot of-{'pass' if line.state == 'searched' else 'unseen'}")
         facts = ([] if line.state == "down" else [counted(line.entries, "entry", "entries")]) + ([] if line.required else ["not required"])
         said = [tag("p", state, *(tag("span", fact) for fact in facts))]
-        if line.asked > line.unknown:
-            open_ones = f", {line.unknown:,} unknown" if line.unknown else ""
-            said.append(tag("p", f"Holds {line.held:,} of {counted(line.asked, 'recovery password')} in scope{open_ones}."))
+        if line.holding:
+            said.append(tag("p", f"{line.holding[:1].upper()}{line.holding[1:]}"))
         if line.reason and line.reason not in said_above:
             said.append(tag("p", line.reason, class_="quiet"))
         said += _intune(document["stores"][line.name].get("intune"))

@@ -19,8 +19,13 @@ NAME_LENGTH = 80
 _MARK = "<!-- keyward-content: {} -->"
 #: whatever Markdown, HTML within it, or a forge (mentions, references, emoji, math, links) could take for more than text
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&$@^\"]|[!%:](?=\S)")
-#: text that forges turn into links although every sign of it is escaped
-_LINK = re.compile(r"(?i)\b(https?|ftp|www|mailto)\b")
+#: places within text where forges find links, people, issues, emoji and the like, also when every sign of it is escaped, because they look
+#: through the finished HTML (GitHub, "Autolinked references and URLs"; GitLab, "GitLab-specific references"): what stands there must part
+_PARTED = re.compile(
+    r"(?i)(?<=[@#~])(?=[\w.\"])|(?<=[!&$])(?=\d)|(?<=%)(?=[\w\"])|(?<=\[)(?=\w+:)|(?<=:)(?=[a-z+-][\w+-]*:|//)|(?<=\bG[HL])(?=-\d)"
+    r"|(?<=\bhttp)(?=s?\b)|(?<=\bftp)\b|(?<=\bwww)\b|(?<=\bmail)(?=to\b)"
+)
+_JOINER = "\u2060"
 
 
 def escape(value: object, length: int = 0) -> str:
@@ -28,9 +33,9 @@ def escape(value: object, length: int = 0) -> str:
     text = visible(value)
     if length and len(text) > length:
         text = text[: length - 1] + "…"
-    text = _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", text)
-    # a word joiner between letters shows nothing and links nothing
-    return _LINK.sub(lambda found: f"{found[0][0]}&#8288;{found[0][1:]}", text)
+    # a word joiner shows nothing and links nothing; no text has one of its own, because it would be invisible
+    text = _PARTED.sub(_JOINER, text)
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", text).replace(_JOINER, f"&#{ord(_JOINER)};")
 
 
 def render(document: Mapping[str, Any], previous: Mapping[str, Any] | None = None, *, digest: str = "") -> str:
@@ -69,7 +74,8 @@ def _numbers(document: Mapping[str, Any]) -> list[str]:
     for line in overview.headlines(document):
         verdicts = ", ".join(f"{spaced(word)} {count:,}" for word, count in line.verdicts)
         lines.append(f"| {line.label} | {line.count:,} | {line.share} | {verdicts} |")
-    return [*lines, "", overview.counted_units(document)]
+    held = [f"{line.label} {line.holding}" for line in overview.stores(document) if line.holding]
+    return [*lines, "", escape(" ".join([overview.counted_units(document), *held]))]
 
 
 def _changed(document: Mapping[str, Any], previous: Mapping[str, Any] | None) -> list[str]:
@@ -85,7 +91,7 @@ def _first(document: Mapping[str, Any]) -> list[str]:
         return []
     lines = ["### What to do first", ""]
     for number, task in enumerate(found[:TASKS], 1):
-        where = f"{counted(task.count, 'time')}, e.g. {escape(task.example, NAME_LENGTH)}"
+        where = f"{task.where}, e.g. {escape(task.example, NAME_LENGTH)}"
         lines.append(f"{number}. **{escape(task.code)}** ({task.severity}, {where}): {escape(task.message, 400)} {escape(task.remedy)}")
     if len(found) > TASKS:
         lines += ["", f"And {len(found) - TASKS} more kinds of findings of high or medium severity."]

@@ -62,6 +62,14 @@ class StoreLine:
     unknown: int
     asked: int
 
+    @property
+    def holding(self) -> str:
+        """How many it holds, in a sentence without a subject; empty where nothing is known of any."""
+        if self.asked <= self.unknown:
+            return ""
+        unknown = f", {self.unknown:,} unknown" if self.unknown else ""
+        return f"holds {self.held:,} of {counted(self.asked, 'recovery password')} in scope{unknown}."
+
 
 def judged(document: Mapping[str, Any]) -> int:
     """How many verdicts were given: volumes in scope, and computers that list none."""

@@ -190,7 +190,7 @@ const csvHolding = ({ store, state, entries }) => ({
 
 function csvCell(value) {
   if (value === undefined || value === null) return "";
-  const safe = String(value).replace(/(?:^|(?<=;))(?=\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])/g, "'");
+  const safe = String(value).replace(/(?:^|(?<=;))(?=[\s"']*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212])/g, "'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

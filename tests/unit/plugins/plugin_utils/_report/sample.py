@@ -25,6 +25,8 @@ HOSTILE_NAMES = (
     "a\u2028b\x00\x1b[2Jc\r\n::error::d",
     "[click](javascript:alert(3)) `code` | **bold** @everyone",
     "https://198.51.100.1/beacon www.example.com",
+    ' "=1+1";"-2+3',
+    "a@example.com #1 !2 %3 &4 ~5 $6 GH-7 :+1: [issue:8] owner/name#9",
 )
 _CODE_OF = {meaning.name: code for code, meaning in CATALOGUE.items()}
 _WEIGHTS = (4, 2, 1, 2, 2, 3, 1, 6, 9, 60, 10)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from typing import Any
@@ -15,12 +16,17 @@ from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._repo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
+#: what a spreadsheet might take for a formula once it has taken off quotes and spaces, or has made wide and small forms plain
+FORMULA = re.compile(r"[\s\"]*[=+\-@\t\r＝＋－＠﹦﹢﹣﹫\u2212]")
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     return sample.report(60, hostile=True, complete=False)
+
+
+#: what GitHub or GitLab would link to: users, e-mail, issues, merge requests, milestones, epics, labels, snippets, emoji, addresses
+REFERENCE = re.compile(r"(?i)@[\w.]|[#!%&~$][\w\"]|\bG[HL]-\d|:[\w+-]+:|\[\w+:|\w://")
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -71,11 +77,28 @@ def test_no_cell_is_a_formula_at_commas_or_at_semicolons(document: dict[str, Any
 def test_any_cell_is_harmless(value: str) -> None:
     cell = csv_table.cell(value)
     assert [part for part in cell.split(";") if FORMULA.match(part)] == []
+    assert [part for part in cell.replace('"', '""').split(";") if FORMULA.match(part)] == []
     assert cell.isprintable()
     assert cell.replace("'", "") == visible(value).replace("'", "")
 
 
-@pytest.mark.parametrize(("value", "cell"), [(None, ""), (True, "true"), (0, "0"), ("a;b", "a;b"), ("a; =1", "a;' =1"), ("", "")])
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (None, ""),
+        (True, "true"),
+        (0, "0"),
+        ("a;b", "a;b"),
+        ("a; =1", "a;' =1"),
+        ("", ""),
+        ('"=1', "'\"=1"),
+        ("' =1", "'' =1"),
+        ('a;"=1', "a;'\"=1"),
+        ("\ufe66 1", "'\ufe66 1"),
+        ("\u22121", "'\u22121"),
+        ('"a"', '"a"'),
+    ],
+)
 def test_cells(value: object, cell: str) -> None:
     assert csv_table.cell(value) == cell
 
@@ -101,9 +124,10 @@ def test_the_summary_says_the_numbers_and_what_to_do(document: dict[str, Any]) -
     assert "### What could not be looked at" in text
     assert "**KW-STO-001**" in text
     assert f"| Passing | {summary['passing']} |" in text
-    assert re.search(r"1\. \*\*KW-[A-Z]{3}-\d{3}\*\* \(high, \d+ times?, e\.g\. ", text)
+    assert re.search(r"1\. \*\*KW-[A-Z]{3}-\d{3}\*\* \(high, \d+ (volume|computer|place)s?, e\.g\. ", text)
     assert len(re.findall(r"^\| .* \| unescrowed \|", text, re.MULTILINE)) >= 1
     assert len(text) < 12_000
+    assert re.search(r"Counted: \d+ volumes in scope, .* Active Directory holds \d+ of \d+ recovery passwords in scope", text)
     assert markdown.digest_of(text) == "a" * 64
     assert markdown.digest_of("nothing") is None
 
@@ -128,6 +152,39 @@ def test_any_text_is_escaped(value: str) -> None:
     assert escaped.isprintable()
     assert not set(re.sub(r"&#\d+;", "", escaped)) & set('\\`*_{}[]<>|~$@^"')
     assert not re.search(r"(?i)\b(https?|ftp|www|mailto)\b", re.sub(r"&#\d+;", "", escaped)) or "&#8288;" in escaped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@everyone",
+        "a@example.com",
+        "#1",
+        "owner/name#9",
+        "!2",
+        "%3",
+        "&4",
+        "~5",
+        "$6",
+        "GH-7",
+        "gl-7",
+        ":+1:",
+        "[issue:8]",
+        "^alert#1",
+        "smb://h/x",
+    ],
+)
+def test_no_reference_is_left_once_a_forge_has_made_its_html(text: str) -> None:
+    # GitHub and GitLab look for references in the text of the finished HTML, where an entity is a sign again
+    seen = html.unescape(markdown.escape(f"x {text} y"))
+    assert seen.replace("\u2060", "") == f"x {text} y"
+    assert text not in seen
+    assert not REFERENCE.search(seen)
+
+
+def test_times_sizes_and_places_stay_as_they_are() -> None:
+    for text in ("2026-11-22 23:51 UTC", "C:", "50 %", "dc1.corp.example:636: no answer", "CN=pc1,OU=a & b,DC=x", "R&D!", "KW-VOL-004"):
+        assert "\u2060" not in html.unescape(markdown.escape(text)), text
 
 
 def test_a_passed_report_and_an_empty_one_have_a_summary() -> None:
