@@ -69,6 +69,18 @@ def test_the_demo_equals_its_truth(demos: dict[str, Future[tuple[Path, int, str]
     assert compare(report, truth)
 
 
+def test_what_intune_says_is_shown_only_where_no_host_spoke_lately(demos: dict[str, Future[tuple[Path, int, str]]]) -> None:
+    folder, _code, said = demos["default"].result()
+    report = json.loads((folder / "escrow-report.json").read_text(encoding="utf-8"))
+    assert report["stores"]["entra"]["intune"]["state"] == "searched"
+    assert "no verdict rests on them" in (folder / "playbook.log").read_text(encoding="utf-8") + said
+    shown = [item for item in report["computers"] if "intune" in item]
+    assert {item["intune"]["encrypted"] for item in shown} == {True, False}
+    assert {item["intune"]["enrolments"] for item in shown} == {1, 2}
+    stale = {finding["computer"] for finding in report["findings"] if finding["code"] == "KW-HST-006"}
+    assert all(item["observed_at"] is None or item["name"] in stale for item in shown)
+
+
 def computer(report: dict[str, Any], name: str) -> dict[str, Any]:
     (found,) = [computer for computer in report["computers"] if computer["name"] == f"{name}.lab.example"]
     return dict(found)

@@ -144,7 +144,7 @@ function intuneSheet({ encrypted, lastSync, enrolments }) {
   const newest = enrolments > 1 ? ` This is the newest of ${enrolments} enrolments.` : "";
   return el(
     "section", { class: "sheet" },
-    el("h2", {}, "Not observed: what Intune says"),
+    el("h2", {}, "Not observed lately: what Intune says"),
     el("p", {}, `${said}, ${lastSync ? `last sync ${moment(lastSync)}` : "and it never synchronised"}.${newest}`),
     el("p", { class: "quiet" }, "That says nothing about keys, and no verdict rests on it."),
   );
