@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._errors import KeywardError, OptionError, TlsError, UnreachableError
+from ..shown import path_shown
 from .settings import DirectorySettings
 
 _ATTEMPTED = "make a TLS connection to the directory"
@@ -48,7 +49,7 @@ def make_context(settings: DirectorySettings) -> ssl.SSLContext:
 
 
 def _load_authority(context: ssl.SSLContext, ca_cert: str) -> None:
-    shown = "the text given" if _CERTIFICATE in ca_cert else ca_cert
+    shown = "the text given" if _CERTIFICATE in ca_cert else path_shown(ca_cert)
     try:
         if _CERTIFICATE in ca_cert:
             context.load_verify_locations(cadata=ca_cert)

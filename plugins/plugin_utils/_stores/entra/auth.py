@@ -9,6 +9,7 @@ msal sees the answer, sends nothing to a host that was not meant, and lets nothi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +74,8 @@ class TokenSource:
     def renew(self, claims: str | None = None) -> Secret[str]:
         """Get a new token; ``claims`` is what Graph's claims challenge asked for, as JSON text. Raises as :meth:`token`."""
         self._token = None
+        # at DEBUG it logs what it was sent and told, device codes among that
+        logging.getLogger("msal").setLevel(logging.INFO)
         if msal is None:
             raise OptionError(
                 "read Entra ID", meaning="the Python package msal is not installed", remedy="Install msal where Ansible runs."

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..._core.redaction import Secret
 from ..._errors import OptionError
+from ..shown import path_shown
 from .settings import CERTIFICATE, FEDERATED_TOKEN, EntraSettings
 
 try:
@@ -129,4 +130,4 @@ def _read(path: str, option: str) -> bytes:
 
 
 def _refused(option: str, path: str, meaning: str, remedy: str) -> OptionError:
-    return OptionError(f"use the option {option}", target=path, meaning=meaning, remedy=remedy)
+    return OptionError(f"use the option {option}", target=path_shown(path), meaning=meaning, remedy=remedy)

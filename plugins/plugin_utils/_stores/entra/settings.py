@@ -115,10 +115,11 @@ class EntraSettings:
             raise _refused("trust_types", f"{unknown[0]!r} is no trust type", f"Use {', '.join(TRUST_TYPES)}.")
 
     def _check_identity(self) -> None:
+        # their values are not repeated: people put the secret where the ID belongs
         if self.tenant and (not _TENANT.fullmatch(self.tenant) or self.tenant.lower() in _NO_TENANTS):
-            raise _refused("tenant", f"{self.tenant!r} is no tenant", "Give its ID or one of its domains, like contoso.onmicrosoft.com.")
+            raise _refused("tenant", "it is no tenant", "Give its ID or one of its domains, like contoso.onmicrosoft.com.")
         if self.client_id and not _CLIENT_ID.fullmatch(self.client_id):
-            raise _refused("client_id", f"{self.client_id!r} is no GUID", "Give the application (client) ID of the app registration.")
+            raise _refused("client_id", "it is no GUID", "Give the application (client) ID of the app registration.")
         if self.thumbprint and not _THUMBPRINT.fullmatch(self.thumbprint):
             raise _refused("thumbprint", "it is no SHA-1 thumbprint", "Give 40 hexadecimal digits; colons and blanks do not matter.")
 

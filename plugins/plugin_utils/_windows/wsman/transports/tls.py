@@ -111,7 +111,8 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str
     except (OSError, ValueError, TypeError) as cause:
         raise OptionError(
             "read the client certificate",
-            target=certificate,
+            # somebody may have given the content, key and all, in place of a path
+            target=certificate if "-----BEGIN" not in certificate else "a text that is no path",
             meaning="certificate or key cannot be read, do not fit each other, or the key is encrypted",
             remedy="Correct ansible_winrm_cert_pem and ansible_winrm_cert_key_pem; the key must be a PEM file without a passphrase.",
         ) from cause
