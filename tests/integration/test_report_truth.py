@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report says what is true: of the demo's estates, whole and with a broken directory, and of a small one whose truth is read here."""
+"""The report says what is true: of the demo's estates, whole and with a broken store, and of a small one whose truth is read here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.keyward.bitlocker.tests.integration import estates
-from ansible_collections.keyward.bitlocker.tests.integration.playing import QUICK, ROOT, Run, Watch, clean_environment
+from ansible_collections.keyward.bitlocker.tests.integration.playing import QUICK, ROOT, Player, Run, Watch, clean_environment
+from ansible_collections.keyward.bitlocker.tests.lab.entra import read_log as read_tenant_log
+from ansible_collections.keyward.bitlocker.tests.lab.entra.child import THROTTLE_WAIT
+from ansible_collections.keyward.bitlocker.tests.lab.estate import truth
 from ansible_collections.keyward.bitlocker.tests.lab.estate.compare import compare
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions, python_path
 from jsonschema import Draft202012Validator
@@ -24,9 +28,19 @@ SCHEMA = json.loads((ROOT / "docs" / "escrow-report.schema.json").read_text(enco
 
 DEMOS = {
     "default": LabOptions(),
-    "seed 2": LabOptions(seed=2),
-    "ad_down": LabOptions(seed=3, fault="ad_down"),
-    "ad_no_rights": LabOptions(seed=4, fault="ad_no_rights"),
+    "two copies": LabOptions(hosts=36, seed=2, copies=2),
+    "ad_down": LabOptions(hosts=30, seed=3, fault="ad_down"),
+    "ad_no_rights": LabOptions(hosts=30, seed=4, fault="ad_no_rights"),
+    "entra_down": LabOptions(hosts=30, seed=5, fault="entra_down"),
+    "entra_throttled": LabOptions(hosts=20, seed=6, fault="entra_throttled"),
+    "ad alone": LabOptions(hosts=60, seed=7, entra=False),
+}
+#: how far the stores were read, where not to their ends
+STATES = {
+    "ad_down": {"ad": "down"},
+    "ad_no_rights": {"ad": "no_rights"},
+    "entra_down": {"entra": "down"},
+    "entra_throttled": {"entra": "down"},
 }
 RUN_DEMO = """
 import json, sys
@@ -62,11 +76,44 @@ def test_the_demo_equals_its_truth(demos: dict[str, Future[tuple[Path, int, str]
     assert "the report equals the truth" in said
     report = json.loads((folder / "escrow-report.json").read_text(encoding="utf-8"))
     Draft202012Validator(SCHEMA).validate(report)
-    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    assert compare(report, truth) == []
+    true = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    assert compare(report, true) == []
+    stores = {"ad": "searched"} | ({"entra": "searched"} if DEMOS[name].entra else {})
+    assert {store: read["state"] for store, read in report["stores"].items()} == stores | STATES.get(name, {})
+    assert report["complete"] is (name not in STATES)
+    # what a person reads last: the outcome, and where everything is
+    last = said.splitlines()[-8:]
+    for file in ("escrow-report.html", "escrow-report.csv", "escrow-report.json", "truth.json", "playbook.log"):
+        assert (folder / file).stat().st_size
+        assert any(str(folder / file) in line for line in last), said
     # and the comparison is able to see a difference
     next(computer for computer in report["computers"] if computer["verdict"] != "escrowed")["verdict"] = "escrowed"
-    assert compare(report, truth)
+    assert compare(report, true)
+
+
+def test_a_service_that_never_has_time_ends_a_run_in_bounded_time(demos: dict[str, Future[tuple[Path, int, str]]]) -> None:
+    folder, _code, said = demos["entra_throttled"].result()
+    rows = [row for row in read_tenant_log(folder / "lab" / "logs") if row["side"] == "graph"]
+    times = [datetime.fromisoformat(row["time"]) for row in rows]
+    assert {row["status"] for row in rows} == {429}
+    assert len(rows) < 20
+    assert max(times) - min(times) < timedelta(seconds=THROTTLE_WAIT + 3)
+    assert "KW-STO-001" in said
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A generated estate that several runs look at."""
+    with Lab(tmp_path_factory.mktemp("another"), LabOptions(hosts=32, seed=2026)) as lab:
+        yield lab
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_second_run_on_the_same_lab_may_require_other_copies(another: Lab, tmp_path: Path, copies: int) -> None:
+    run = Player(tmp_path, another).report(keyward_copies=copies).no_traceback()
+    assert run.code == 0, run.output
+    assert compare(run.report, truth.truth(another.estate, copies=copies, stores=("ad", "entra"))) == []
+    assert ("at_risk" in run.report["summary"]["verdicts"]) is (copies == 2)
 
 
 def test_what_intune_says_is_shown_only_where_no_host_spoke_lately(demos: dict[str, Future[tuple[Path, int, str]]]) -> None:

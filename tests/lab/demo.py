@@ -114,5 +114,7 @@ def _ending(folder: Path, report: Mapping[str, Any]) -> str:
         f"{summary['computers']} computers, {summary['volumes']} volumes: {summary['passing']} verdicts pass, "
         f"{summary['could_not_look']} could not be looked at: {outcome}",
     ]
-    lines += [f"  {folder / name}   ({use})" for name, use in FILES.items() if (folder / name).exists()]
+    found = {folder / name: use for name, use in FILES.items() if (folder / name).exists()}
+    width = max(len(str(path)) for path in found)
+    lines += [f"  {path!s:<{width}}   {use}" for path, use in found.items()]
     return "\n".join(lines)
