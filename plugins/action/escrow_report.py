@@ -46,6 +46,7 @@ class ActionModule(KeywardAction):
             self.warn(aside)
         result: dict[str, Any] = {
             "changed": False,
+            "generated_at": report["generated_at"],
             "summary": report["summary"],
             "complete": report["complete"],
             "passed": report["passed"],

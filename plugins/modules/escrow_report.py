@@ -240,6 +240,11 @@ summary:
     findings: {KW-VOL-004: 3}
     passing: 71
     could_not_look: 8
+generated_at:
+  description: When the report was made, in UTC, as it says itself.
+  returned: success
+  type: str
+  sample: "2026-11-22T20:00:00Z"
 complete:
   description:
     - Whether everything that was to be looked at could be looked at.

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action of keyward.bitlocker.compliance_gate: a report in, passed or failed out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..plugin_utils._ansible import gate_run
+from ..plugin_utils._ansible.base import KeywardAction
+from ..plugin_utils._ansible.options import Rules
+from ..plugin_utils._core.gate_types import Outcome
+from ..plugin_utils._errors import KeywardError
+from ..plugin_utils._report import gate_summary
+
+_SOURCES = ("report_file", "report", "report_variable")
+
+
+class ActionModule(KeywardAction):
+    """Decide once, on the controller."""
+
+    rules: ClassVar[Rules] = {
+        "": {"mutually_exclusive": [_SOURCES], "required_one_of": [_SOURCES]},
+        "fail_on.thresholds": {
+            "mutually_exclusive": [("verdict", "severity", "code"), ("max", "max_share")],
+            "required_one_of": [("verdict", "severity", "code"), ("max", "max_share")],
+        },
+    }
+
+    def run_action(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Read, decide, write, say."""
+        self.require(*(["jmespath"] if params["rules"] else []))
+        decision = gate_run.judge(params, task_vars, datetime.now(UTC))
+        result: dict[str, Any] = {"changed": False, **gate_run.result_of(decision)}
+        files = [params["report_file"]] if params["report_file"] else []
+        if params["junit_file"]:
+            result["changed"] = gate_run.write_junit(decision, Path(params["junit_file"]), check_mode=self.check_mode)
+            result["files"] = [params["junit_file"]]
+            files += [] if self.check_mode else result["files"]
+        self.say(gate_summary.render(decision, files))
+        result["msg"] = gate_run.sentence(decision)
+        if decision.outcome is Outcome.FINDINGS:
+            result["failed"] = True
+        elif decision.outcome is Outcome.COULD_NOT_LOOK:
+            result.update(self._unseen())
+        return result
+
+    def failure(self, error: KeywardError) -> dict[str, Any]:
+        """An error is no finding: nobody could look."""
+        result = super().failure(error)
+        if self._separate():
+            del result["failed"]
+        return result | self._unseen()
+
+    def _unseen(self) -> dict[str, bool]:
+        # both together would count as failed (ansible-playbook ends with 2 then, not with 4)
+        return {"unreachable": True} if self._separate() else {"failed": True}
+
+    def _separate(self) -> bool:
+        try:
+            return bool(boolean(self._task.args.get("separate_return_codes", False)))
+        except TypeError:
+            return False
