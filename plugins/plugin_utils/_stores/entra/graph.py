@@ -108,19 +108,16 @@ class Graph:
                 empty = 0 if rows else empty + 1
                 if self._say and what and outcome.pages % _PAGES_A_LINE == 0:
                     self._say(f"Entra ID: {outcome.rows} {what} read")
-                yield from self._objects(rows, query, outcome)
+                objects = [row for row in rows if isinstance(row, dict)]
+                if len(objects) < len(rows):
+                    strange = BadDataError(query.attempted, target=self._root, meaning="a list holds something that is no object")
+                    outcome.problem = outcome.problem or strange
+                yield from objects
                 url = self._next(body.get("@odata.nextLink"), seen, query)
                 if url is not None and (outcome.pages >= MAX_PAGES or empty >= MAX_EMPTY_PAGES or outcome.rows > MAX_ROWS):
                     raise LimitError(query.attempted, target=self._root, meaning="the list does not come to an end")
         except KeywardError as problem:
             outcome.problem = problem
-
-    def _objects(self, rows: list[Any], query: Query, outcome: Outcome) -> Iterator[dict[str, Any]]:
-        for row in rows:
-            if isinstance(row, dict):
-                yield row
-            elif outcome.problem is None:
-                outcome.problem = BadDataError(query.attempted, target=self._root, meaning="a list holds something that is no object")
 
     def _next(self, link: object, seen: set[str], query: Query) -> str | None:
         if link is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from ..._core.model import Entry, Owner
@@ -21,6 +21,8 @@ STORE = "entra"
 
 #: owner of the entries that name no device
 NO_DEVICE = "no device"
+#: what the owner ID of a device without a device ID begins with
+BY_OBJECT = "object "
 
 #: bitlockerRecoveryKey.volumeType: the metadata has names, the documentation's examples their numbers, as text or as numbers
 VOLUME_TYPES: Mapping[str, str] = {
@@ -31,6 +33,8 @@ VOLUME_TYPES: Mapping[str, str] = {
     "removabledatavolume": "removable",
     "3": "removable",
 }
+#: the names as the metadata writes them
+_AS_NAMED: Mapping[str, str] = {"operatingSystemVolume": "os", "fixedDataVolume": "fixed", "removableDataVolume": "removable"}
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 #: what registrationless devices and "never" look like elsewhere in Graph
@@ -54,10 +58,12 @@ class Scope:
 
 def guid(value: object) -> str | None:
     """A GUID in lower case without braces, None for anything else and for the one of zeros."""
-    if not isinstance(value, str) or len(value) > 40:
+    if not isinstance(value, str):
         return None
-    if value != NO_GUID and _GUID.fullmatch(value):
+    if _GUID.fullmatch(value) and value != NO_GUID:
         return value  # as Graph writes them
+    if len(value) > 40:
+        return None
     found = value.strip("{}").lower()
     return found if _GUID.fullmatch(found) and found != NO_GUID else None
 
@@ -96,6 +102,8 @@ def moment(value: object) -> datetime | None:
 
 def volume_type(value: object) -> str | None:
     """The volume's type: os, fixed, removable; another value as Graph gives it; None where there is none."""
+    if isinstance(value, str) and value in _AS_NAMED:
+        return _AS_NAMED[value]
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     shown = text(str(value)) if isinstance(value, str) or -1000 < value < 1000 else None
@@ -114,15 +122,15 @@ def parse_owner(row: Mapping[str, Any], scope: Scope) -> Owner | None:
     trust_type = text(row.get("trustType"))
     last_seen = moment(row.get("approximateLastSignInDateTime"))
     active = last_seen or moment(row.get("registrationDateTime"))
-    idle = scope.idle_days is not None and active is not None and scope.now - active > timedelta(days=scope.idle_days)
+    idle = scope.idle_days is not None and active is not None and (active - scope.now).days < -scope.idle_days
     enabled = row.get("accountEnabled") is not False
     return Owner(
         store=STORE,
-        owner_id=device_id or f"object {object_id}",
+        owner_id=device_id or f"{BY_OBJECT}{object_id}",
         name=text(row.get("displayName")) or "",
         location=f"device {object_id or device_id}",
         enabled=enabled,
-        in_scope=enabled and system.lower().startswith("windows") and (trust_type or "").lower() in scope.trust_types and not idle,
+        in_scope=enabled and system[:7].lower() == "windows" and (trust_type or "").lower() in scope.trust_types and not idle,
         last_seen=last_seen,
         trust_type=trust_type,
     )
@@ -135,15 +143,17 @@ def lost_owner(owner_id: str, *, deleted: bool) -> Owner:
 
 def parse_entry(row: Mapping[str, Any]) -> Entry | None:
     """One recovery key, metadata only; None for a row without any ID."""
-    shown = text(row.get("id"))
+    given = row.get("id")
+    key_id = guid(given)
+    shown = key_id or text(given)
     if shown is None:
         return None
-    key_id = guid(shown)
+    entry_id = shown[:64]
     return Entry(
         store=STORE,
         owner_id=guid(row.get("deviceId")) or NO_DEVICE,
-        entry_id=key_id or shown[:64],
-        location=f"recovery key {key_id or shown[:64]}",
+        entry_id=entry_id,
+        location=f"recovery key {entry_id}",
         key_ids=(key_id,) if key_id else (),
         volume_type=volume_type(row.get("volumeType")),
         created=moment(row.get("createdDateTime")),

@@ -74,7 +74,7 @@ class EntraReader:
         found: dict[str, Owner] = {}
         for row in self.graph.rows(query or devices.every(), outcome, "devices"):
             owner = parse.parse_owner(row, self._scope)
-            if owner is None or not parse.guid(owner.owner_id):
+            if owner is None or owner.owner_id.startswith(parse.BY_OBJECT):
                 _check(row, outcome, "device")
             if owner is None:
                 continue

@@ -15,6 +15,7 @@ from typing import Any
 from ..._errors import KeywardError, OptionError, TlsError
 
 try:
+    from requests import Response
     from requests.adapters import HTTPAdapter
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 except ImportError:
@@ -83,6 +84,12 @@ class VerifiedAdapter(HTTPAdapter):
         if proxy.lower().startswith("https:"):
             options["proxy_ssl_context"] = self._context
         return super().proxy_manager_for(proxy, **options)
+
+    def build_response(self, req: Any, resp: Any) -> Response:
+        """Status, headers and the body yet to be read; no cookie is looked for."""
+        response = Response()
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        return response
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """The base class would load the default authorities into our context here, beside the one that alone is to be trusted."""

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""HTTP to Graph and to the token service: one session, verified, without redirects, bounded in bytes and time."""
+"""HTTP to Graph and to the token service: connections kept, verified, without redirects and cookies, bounded in bytes and time.
+
+Requests go straight to requests' adapter. Its session adds redirects, cookies, ~/.netrc and the environment, of which nothing is wanted
+here, and costs as much as what is.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _CHECK = "Check the network, the proxy and the address."
 
 
 class Wire:
-    """Exchanges with any number of servers over one session.
+    """Exchanges with any number of servers over one pool of connections.
 
     Args:
         settings: TLS, proxy and time-outs.
@@ -47,18 +51,13 @@ class Wire:
         self.patience = Patience(settings.throttle_wait, self.timing, say)
         self._confided = Confided()
         self._proxies: dict[str, dict[str, str]] = {}
-        self._session = requests.Session()
-        # neither a CA bundle nor a proxy nor a password from the environment or ~/.netrc
-        self._session.trust_env = False
-        # a cookie would tie requests together that have nothing to do with each other
-        self._session.cookies.set_policy(_no_cookies())
-        adapter = VerifiedAdapter(make_context(settings.ca_cert))
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        #: who speaks, and what answers may be packed with
+        self._usual = requests.utils.default_headers()
+        self._adapter = VerifiedAdapter(make_context(settings.ca_cert))
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
-        self._session.close()
+        self._adapter.close()
 
     def patiently(
         self,
@@ -112,14 +111,17 @@ class Wire:
         with_token = self._confided.sent(headers, data)
         until = self.timing.clock() + settings.timeout
         try:
-            prepared = self._session.prepare_request(requests.Request(method, url, headers=dict(headers), params=params, data=data))
-            response = self._session.send(
+            prepared = requests.PreparedRequest()
+            prepared.prepare_method(method)
+            prepared.prepare_url(url, params)
+            prepared.prepare_headers({**self._usual, **headers})
+            prepared.prepare_body(data, None)
+            response = self._adapter.send(
                 prepared,
                 stream=True,
                 verify=True,
                 proxies={} if local else self._proxies_for(url),
                 timeout=(settings.connection_timeout, settings.timeout),
-                allow_redirects=False,
             )
             try:
                 body = self._body(response, attempted, target, until)
@@ -204,9 +206,3 @@ def _connection_failure(error: Exception, attempted: str, target: str) -> Keywar
     if isinstance(inner, urllib3.exceptions.ProtocolError):
         return BrokenConnectionError(attempted, target=target, meaning="it closed the connection without an answer", remedy=_CHECK)
     return UnreachableError(attempted, target=target, meaning="no connection could be made", remedy=_CHECK)
-
-
-def _no_cookies() -> Any:
-    from http.cookiejar import DefaultCookiePolicy
-
-    return DefaultCookiePolicy(allowed_domains=[])
