@@ -210,6 +210,9 @@ def test_it_filters_by_every_control(browser: Chromium, folder: Path, report: di
     expected = {
         ("state", "entra:in"): sum(bool(states & {"proven", "present", "unreadable"}) for states in held),
         ("state", "entra:not_in"): sum(bool(states) and not states & {"proven", "present", "unreadable", "unknown"} for states in held),
+        ("state", "entra:no_object"): sum(
+            "entra" not in c["identities"]["joins"] and "unknown" not in h for (c, _v), h in zip(every, held, strict=True)
+        ),
         ("state", "entra:deleted"): sum("deleted" in states for states in held),
         ("verdict", "unescrowed"): sum((v or c)["verdict"] == "unescrowed" for c, v in every),
         ("verdict", "class:unseen"): sum((v or c)["verdict"] in ("unknown", "on_file") for c, v in every),
@@ -318,6 +321,26 @@ def test_a_volumes_sheet_says_which_store_lacks_the_key(browser: Chromium, folde
     text = next(text for text in sheets if text.startswith(f"Volume {volume['volume']}"))
     assert "The recovery password is in Active Directory, not in Entra ID. Required: 1 copy." in text
     assert "The store was searched, and there is none." in text
+
+
+def test_pages_of_computers_that_share_a_key_lead_to_each_other(browser: Chromium, folder: Path, tmp_path: Path) -> None:
+    document = sample.report(60)
+    mine = next(c for c in document["computers"] if c["volumes"] and c["verdict"] == "unescrowed")
+    other = next(c for c in document["computers"] if not c["volumes"])
+    key = next(p["key_id"] for v in mine["volumes"] for p in v["protectors"] if "stores" in p)
+    other["unmatched_entries"][0] |= {"key_id": key, "why": "belongs_elsewhere"}
+    other["unmatched_entries"] += [other["unmatched_entries"][1]] * 20
+    path = tmp_path / "shared.html"
+    path.write_text(html.render(document, load_assets()), encoding="utf-8")
+    browser.open(path.as_uri() + "#" + urlencode({"computer": mine["name"]}))
+    assert f"An entry for it lies under {other['name']}" in browser.evaluate("document.querySelector('#computer').innerText")
+    browser.evaluate("document.querySelector('.keys a').click()")
+    browser.evaluate(FRAME)
+    text = browser.evaluate("document.querySelector('#computer').innerText")
+    assert f"belongs to a protector of another computer, listed by {mine['name']}" in text
+    assert "12 more entries" in text
+    assert browser.evaluate("document.querySelectorAll('#computer > .sheet > .keys tbody tr').length") == 10
+    assert violations(browser) == []
 
 
 def test_the_export_has_the_cells_of_the_csv_file(browser: Chromium, folder: Path, report: dict[str, Any]) -> None:

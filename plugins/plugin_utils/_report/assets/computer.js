@@ -4,6 +4,9 @@ const IDENTITIES = [
   ["inventory", "Inventory name"], ["dnsName", "DNS name"], ["adGuid", "AD objectGUID"], ["entraId", "Entra device ID"], ["serial", "Serial"], ["hardwareUuid", "Hardware UUID"],
 ];
 
+/** How many entries that match no protector are listed before the reader asks for more. */
+const SHOWN = 10;
+
 const bySeverity = (one, other) => severityOrder.get(one.severity) - severityOrder.get(other.severity);
 const listOf = (pairs) => el("dl", { class: "about-it" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 
@@ -43,14 +46,31 @@ function holdingCell(p, store, passes) {
   );
 }
 
+/** Links to other computers, the first few. */
+function computerLinks(names) {
+  const shown = names.slice(0, 5).flatMap((name, place) => [place ? ", " : "", el("a", { href: `#${new URLSearchParams({ computer: name })}` }, datum(name))]);
+  return [...shown, names.length > 5 ? ` and ${counted(names.length - 5, "other")}` : ""];
+}
+
+/** Where else an entry for this protector lies, or who else lists it. */
+function elsewhereNote(keyId, name) {
+  const found = placesOf(keyId);
+  const entries = [...found.entries].filter((other) => other !== name);
+  const listed = [...found.listed].filter((other) => other !== name);
+  return [
+    entries.length ? el("span", { class: "entry" }, "An entry for it lies under ", computerLinks(entries)) : null,
+    listed.length ? el("span", { class: "entry" }, "Listed by ", computerLinks(listed), " too") : null,
+  ];
+}
+
 /** Protectors × stores. */
-function keyTable(v, label) {
+function keyTable(v, label, name) {
   if (!v.protectors.length) return el("p", { class: "quiet" }, "No protector is listed.");
   const heading = ({ full, required }) => el("th", { scope: "col" }, full, required ? null : el("span", { class: "quiet" }, " (not required)"));
   const head = el("tr", {}, el("th", { scope: "col" }, "Protector"), stores.map(heading));
   const line = (p) => el(
     "tr", {},
-    el("th", { scope: "row" }, spaced(p.type || "unknown type"), el("span", { class: "mono id" }, el("b", {}, p.keyId.slice(0, 8)), p.keyId.slice(8))),
+    el("th", { scope: "row" }, spaced(p.type || "unknown type"), el("span", { class: "mono id" }, el("b", {}, p.keyId.slice(0, 8)), p.keyId.slice(8)), p.stores.length ? elsewhereNote(p.keyId, name) : null),
     stores.map(({ word }) => holdingCell(p, word, p.stores.filter(({ store, state }) => isCounted(state) && (storeOf.get(store) || {}).required).length >= data.copies)),
   );
   return el("table", { class: "keys", "aria-label": label }, el("thead", {}, head), el("tbody", {}, v.protectors.map(line)));
@@ -76,7 +96,7 @@ function copiesNote(v) {
   return `${which} ${said}. Required: ${counted(data.copies, "copy", "copies")}.`;
 }
 
-function volumeSheet(v) {
+function volumeSheet(v, name) {
   // a finding of the verdict's own name says the same, and more
   const told = v.findings.some((f) => data.words.codes[f.code] === v.verdict);
   const types = { os: "operating system", fixed: "fixed data", removable: "removable" };
@@ -92,7 +112,7 @@ function volumeSheet(v) {
     changeNote(v.change),
     el("ul", { class: "chips" }, facts.map((fact) => el("li", {}, fact))),
     v.findings.length ? findingList(v.findings) : null,
-    keyTable(v, `Protectors of ${v.label} and the stores that hold them`),
+    keyTable(v, `Protectors of ${v.label} and the stores that hold them`, name),
     listOf([
       ["Device ID", datum(v.deviceId, { class: "mono" })],
       ["Persistent ID", v.persistentId && datum(v.persistentId, { class: "mono" })],
@@ -108,7 +128,9 @@ function joinNote(c, { word, state }) {
   if (join) return `${spaced(join)}: ${data.words.joins[join] || ""}`;
   const owner = { ad: c.ids.adGuid, entra: c.ids.entraId }[word] || c.unmatched.some((u) => u.store === word);
   if (c.ids.inventory === null && owner) return "it is known from here, and no host of the inventory answers to it";
-  return state === "searched" ? "no object was matched" : `no object was matched (the store is ${spaced(state)})`;
+  if (state !== "searched") return `no object was matched (the store is ${spaced(state)})`;
+  const doubt = c.volumes.some((v) => v.protectors.some((p) => p.stores.some((held) => held.store === word && held.state === "unknown")));
+  return doubt ? "in doubt: it could not be told which object is its own" : "no object was matched";
 }
 
 function identitySheet(c) {
@@ -119,22 +141,35 @@ function identitySheet(c) {
     el("h2", {}, "How we know it"),
     listOf([
       ["Observed", seen], ["Last attempt", c.notObserved && `failed: ${spaced(c.notObserved)}`],
-      ...IDENTITIES.map(([key, name]) => [name, c.ids[key] && datum(c.ids[key])]), ...joins,
+      ...IDENTITIES.map(([key, name]) => [name, c.ids[key] && datum(c.ids[key])]),
+      ["Hybrid join", c.ids.adGuid && c.ids.adGuid === c.ids.entraId ? "the Entra device ID is the objectGUID in AD" : null],
+      ...joins,
     ]),
   );
 }
 
 function unmatchedSheet(c) {
+  // whose protector it is, where a computer of the report lists it
+  const ownerNote = (u) => {
+    const listed = u.keyId === null ? [] : [...placesOf(u.keyId).listed].filter((other) => other !== c.name);
+    return listed.length ? [", listed by ", computerLinks(listed)] : null;
+  };
+  const title = c.volumes.length ? "Other entries under this computer" : "Entries under this computer";
   const line = (u) => el(
     "tr", {},
     el("th", { scope: "row" }, u.keyId ? el("span", { class: "mono id" }, el("b", {}, u.keyId.slice(0, 8)), u.keyId.slice(8)) : "no key ID"),
-    el("td", {}, `${storeOf.has(u.store) ? storeOf.get(u.store).full : u.store}: ${data.words.why[u.why] || spaced(u.why)}`, el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", datum(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
+    el("td", {}, `${storeOf.has(u.store) ? storeOf.get(u.store).full : u.store}: ${data.words.why[u.why] || spaced(u.why)}`, ownerNote(u), el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", datum(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
   );
-  const head = el("tr", {}, el("th", { scope: "col" }, "Key ID"), el("th", { scope: "col" }, "Where it lies"));
+  const table = (list, label) => el(
+    "table", { class: "keys", "aria-label": label },
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Key ID"), el("th", { scope: "col" }, "Where it lies"))),
+    el("tbody", {}, list.map(line)),
+  );
   return el(
     "section", { class: "sheet" },
-    el("h2", {}, "Other entries under this computer"),
-    el("table", { class: "keys", "aria-label": "Other entries under this computer" }, el("thead", {}, head), el("tbody", {}, c.unmatched.map(line))),
+    el("h2", {}, title),
+    table(c.unmatched.slice(0, SHOWN), title),
+    c.unmatched.length > SHOWN ? el("details", {}, el("summary", {}, `${counted(c.unmatched.length - SHOWN, "more entry", "more entries")}`), table(c.unmatched.slice(SHOWN), `${title}, the others`)) : null,
   );
 }
 
@@ -165,7 +200,7 @@ function showComputer(place, name, back) {
     el("p", { class: "verdict" }, verdictMark(c.verdict), el("span", { class: "quiet" }, c.verdict ? verdictMeaning.get(c.verdict) : "None of its volumes is in scope.")),
     changeNote(c.change) || "",
     c.findings.length ? el("section", { class: "sheet" }, el("h2", {}, "About the computer"), findingList(c.findings)) : "",
-    ...c.volumes.map(volumeSheet),
+    ...c.volumes.map((v) => volumeSheet(v, c.name)),
     c.volumes.length ? "" : el("section", { class: "sheet" }, el("h2", {}, "Volumes"), el("p", { class: "quiet" }, "It lists no volume.")),
     c.intune ? intuneSheet(c.intune) : "",
     c.unmatched.length ? unmatchedSheet(c) : "",

@@ -101,7 +101,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-/** "entra:not_in" as "not in Entra", "ad:absent" as "absent in AD". */
+/** "entra:not_in" as "not in Entra", "ad:no_object" as "no object in AD", "ad:absent" as "absent in AD". */
 function inStore(word) {
   const [store, state] = [word.slice(0, word.lastIndexOf(":")), word.slice(word.lastIndexOf(":") + 1)];
   const name = storeOf.has(store) ? storeOf.get(store).short : store;
@@ -111,7 +111,7 @@ function inStore(word) {
 /** Whether it is there at all comes before its states, store by store. */
 function storePlace(word) {
   const [store, state] = word.split(":");
-  return 10 * stores.findIndex((item) => item.word === store) + (state === "not_in" ? 0 : state === "in" ? 1 : 2);
+  return 10 * stores.findIndex((item) => item.word === store) + (["not_in", "in", "no_object"].indexOf(state) + 1 || 9);
 }
 
 function buildControls() {

@@ -51,6 +51,20 @@ const findComputer = (name) => {
   return found ? computerOf(found) : null;
 };
 
+let places = null;
+/** Which computers list a protector of this ID, and under which entries for it lie that match none of theirs. */
+function placesOf(keyId) {
+  if (places === null) {
+    places = new Map();
+    const at = (key) => places.get(key) || places.set(key, { listed: new Set(), entries: new Set() }).get(key);
+    for (const c of data.computers) {
+      for (const v of c[7]) for (const p of v[11]) if (p[2].length) at(p[0]).listed.add(c[0]);
+      for (const e of c[8]) if (e[0] !== null) at(e[0]).entries.add(c[0]);
+    }
+  }
+  return places.get(keyId) || { listed: new Set(), entries: new Set() };
+}
+
 /** What the table shows: a volume, or a computer that lists none. Rank is the natural order of names. */
 class Row {
   constructor(c, v, rank) {
@@ -67,18 +81,21 @@ class Row {
     this.severity = this.findings.reduce((worst, f) => Math.min(worst, severityOrder.get(text(f[1]))), 9);
     this.order = this.verdict === null ? 99 : verdictOrder.get(this.verdict);
     this.held = v ? v[11].flatMap((p) => p[2].map(([store, state]) => `${text(store)}:${text(state)}`)) : [];
-    this.where = this.held.length ? this.held.concat(stores.flatMap(({ word }) => this.inStore(word))) : [];
+    this.where = this.held.concat(stores.flatMap((store) => this.inStore(store)));
     this.lower = null;
   }
   /** The states of this volume's keys in one store, each once. */
   states(store) {
     return [...new Set(this.held.filter((word) => word.startsWith(`${store}:`)).map((word) => word.slice(store.length + 1)))];
   }
-  /** Whether the store holds a key of this volume: a word to filter by, none where that could not be told. */
-  inStore(store) {
-    const states = this.states(store);
-    if (states.some(isCounted)) return [`${store}:in`];
-    return states.length && !states.includes("unknown") ? [`${store}:not_in`] : [];
+  /** Whether the store holds a key of this volume, and whether it knows the computer at all: words to filter by, none where that could not be told. */
+  inStore({ word, state }) {
+    const states = this.held.length ? this.states(word) : [];
+    const known = this.c[6].some(([store]) => text(store) === word) || (this.c[5][0] === null && this.c[5][word === "ad" ? 2 : 3] !== null);
+    const found = known || state !== "searched" || states.includes("unknown") ? [] : [`${word}:no_object`];
+    if (states.some(isCounted)) found.push(`${word}:in`);
+    else if (states.length && !states.includes("unknown")) found.push(`${word}:not_in`);
+    return found;
   }
   /** How many entries lie in a store under a computer that lists no volume. */
   entriesIn(store) {
