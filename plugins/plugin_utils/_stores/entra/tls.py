@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._errors import KeywardError, OptionError, TlsError
+from ..shown import path_shown
 
 try:
     from requests import Response
@@ -60,7 +61,7 @@ def make_context(ca_cert: str | None) -> ssl.SSLContext:
         unreadable = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
         raise OptionError(
             "use the option ca_cert",
-            target="the text given" if _CERTIFICATE in ca_cert else ca_cert,
+            target="the text given" if _CERTIFICATE in ca_cert else path_shown(ca_cert),
             meaning=str(getattr(error, "strerror", "")) if unreadable else "it holds no certificate that OpenSSL can read",
             remedy="Give the path of a PEM or DER file, or PEM text.",
         ) from error

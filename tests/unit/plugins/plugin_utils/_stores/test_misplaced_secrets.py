@@ -12,6 +12,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.active_d
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.auth import TokenSource
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.credentials import client_credential
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.settings import EntraSettings
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.tls import make_context
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.wire import Wire
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.shown import path_shown
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.settings import ConnectionSettings
@@ -50,6 +51,12 @@ def test_an_entra_option_with_a_secret_in_the_wrong_place(options: dict[str, Any
         client_credential(EntraSettings.from_options(options))
     told = f"{refused.value} {vars(refused.value)}"
     assert not [value for value in (SECRET, "TUFERS1VUA", TOKEN[-20:]) if value in told]
+
+
+def test_a_key_where_the_authority_of_graph_belongs() -> None:
+    with pytest.raises(OptionError) as refused:
+        make_context(KEY)
+    assert "TUFERS1VUA" not in f"{refused.value} {vars(refused.value)}"
 
 
 def test_a_key_where_the_directorys_authority_belongs() -> None:
