@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from .joins import AD, ENTRA, NO_JOIN, Computer
@@ -13,27 +13,35 @@ from .joins import AD, ENTRA, NO_JOIN, Computer
 def unique_names(computers: Sequence[Computer]) -> list[str]:
     """The DNS host name where known, else the inventory's name, else an Entra device's display name and device ID; each name once.
 
-    What would occur twice takes its inventory name, else its object's ID behind its name. Repeated, because a host that calls itself by
-    another's inventory name must not end up with the other's name.
+    What would occur twice takes its inventory name, else its object's ID behind its name. Nobody keeps a name that another is given in this
+    way, because a host that calls itself by another's inventory name must not end up with the other's name.
     """
     names = [_first_name(computer) for computer in computers]
-    while clashing := {name for name, count in Counter(names).items() if count > 1}:
-        distinct = [_distinct_name(c, name) if name in clashing else name for name, c in zip(names, computers, strict=True)]
-        if distinct == names:
-            return _told_apart(names, computers)
-        names = distinct
+    bearers: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        bearers[name].append(index)
+    clashing = [name for name, found in bearers.items() if len(found) > 1]
+    while clashing:
+        name = clashing.pop()
+        leaving = {index: distinct for index in bearers[name] if (distinct := _distinct_name(computers[index], name)) != name}
+        bearers[name] = [index for index in bearers[name] if index not in leaving]
+        for index, distinct in leaving.items():
+            names[index] = distinct
+            bearers[distinct].append(index)
+            if len(bearers[distinct]) > 1:
+                clashing.append(distinct)
+    for name in sorted(name for name, found in bearers.items() if len(found) > 1):
+        _tell_apart(names, computers, bearers, name)
     return names
 
 
-def _told_apart(names: Sequence[str], computers: Sequence[Computer]) -> list[str]:
-    """Names that chance or an attacker made equal in spite of their IDs: the inventory's host keeps its own, others add their store."""
-    count = Counter(names)
-    told, used = list(names), {name for name in names if count[name] == 1}
-    for index in sorted((i for i, name in enumerate(names) if count[name] > 1), key=lambda index: _known_as(computers[index])):
-        while told[index] in used:
-            told[index] += "/" + (_known_as(computers[index])[0] or "inventory")
-        used.add(told[index])
-    return told
+def _tell_apart(names: list[str], computers: Sequence[Computer], bearers: dict[str, list[int]], name: str) -> None:
+    """Whom chance or an attacker named alike in spite of their IDs: the inventory's host keeps the name, the others add their store."""
+    _first, *others = sorted(bearers[name], key=lambda index: _known_as(computers[index]))
+    for index in others:
+        while bearers.get(names[index]):
+            names[index] += "/" + (_known_as(computers[index])[0] or "inventory")
+        bearers[names[index]] = [index]
 
 
 def _known_as(computer: Computer) -> tuple[str, str]:
