@@ -315,9 +315,10 @@ _RUN = {
     "KW-STO-002": Meaning(
         "store_rights",
         _M,
-        "The account can read no recovery object at all in store {store}, which looks like an empty store but says nothing",
-        "Grant the account list and read access to msFVE-RecoveryInformation objects below the computers in scope (the README has "
-        "the exact grants), then run the report again.",
+        "The account may not read the recovery objects of store {store}, so what was not found there says nothing",
+        "In AD grant the account list and read access to msFVE-RecoveryInformation objects below the computers in scope; in Entra ID give "
+        "the application the permission that is named here, with an administrator's consent (the README has both). Then run the report "
+        "again.",
         {"store": "?"},
     ),
     "KW-STO-003": Meaning(
