@@ -37,12 +37,16 @@ class Answer:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body, None for anything else: not JSON, another type, nested too deep, no UTF-8."""
+    """The JSON object in a body, None for anything else: not JSON (NaN is none), another type, nested too deep, no UTF-8."""
     try:
-        found = json.loads(body)
+        found = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def word(value: object) -> str:

@@ -32,8 +32,8 @@ msal: Any = _msal
 
 #: seconds before a token's end from which on a new one is asked for
 _EARLY = 300.0
-#: seconds that a token is used for at most, whatever the service says
-_LONGEST = 86400.0
+#: seconds that a token is taken to live, at least and at most, whatever the service says
+_SHORTEST, _LONGEST = 120.0, 86400.0
 #: a person gets this many seconds to sign in, at most
 _SIGN_IN_SECONDS = 900.0
 _POLLS = 400
@@ -89,8 +89,7 @@ class TokenSource:
         token = result.get("access_token") if isinstance(result, Mapping) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or " " in token or not token:
             raise failures.sign_in_failure(result if isinstance(result, Mapping) else {}, self._settings.auth_method, self._target)
-        lives = result.get("expires_in")
-        seconds = min(float(lives), _LONGEST) if isinstance(lives, int | float) else 0.0
+        seconds = _lifetime(result.get("expires_in"))
         self._until = self._wire.timing.clock() + max(seconds - _EARLY, seconds / 2)
         self._token = Secret(token)
         return self._token
@@ -169,6 +168,13 @@ class TokenSource:
             meaning="the token service's answer, or the credential, is not what msal can use",
             remedy="Check authority, tenant and the credential.",
         )
+
+
+def _lifetime(seconds: object) -> float:
+    """``expires_in`` (RFC 6749 5.1) as a number that can be reckoned with; a service may say anything, or nothing."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > _SHORTEST:
+        return _SHORTEST
+    return float(seconds) if seconds < _LONGEST else _LONGEST
 
 
 def _is_known(authority: str) -> bool:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from ..._errors import BadDataError, KeywardError, LimitError, ProtocolError
 from . import failures
@@ -30,6 +30,11 @@ MAX_PAGES = 20_000
 MAX_EMPTY_PAGES = 500
 MAX_ROWS = 5_000_000
 _MAX_LINK = 16_384
+#: refused tokens that are replaced in one run; a service that refuses more of them refuses every one
+MAX_RENEWALS = 10
+
+#: dots that lead elsewhere in a path; clients take the disguised ones for what they are (RFC 3986 2.3, 6.2.2)
+_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
 
 _CHALLENGE = re.compile(r'\bclaims="([A-Za-z0-9+/_=-]{1,8192})"', re.ASCII)
 _PAGES_A_LINE = 20
@@ -74,6 +79,7 @@ class Graph:
         self._wire = wire
         self._tokens = tokens
         self._say = say
+        self._renewals = 0
 
     def one(self, query: Query) -> dict[str, Any] | None:
         """One object, also where it comes wrapped in ``value``; None where there is none (404).
@@ -83,6 +89,9 @@ class Graph:
         """
         answer = self._request(query.attempted, query.url(self._root))
         if answer.status == 404:
+            # a gateway, or another service, finds nothing either
+            if not isinstance((json_object(answer.body) or {}).get("error"), dict):
+                raise failures.not_an_answer(answer, query.attempted, self._root)
             return None
         body = self._body(answer, query)
         inner = body.get("value")
@@ -101,7 +110,7 @@ class Graph:
                 seen.add(url)
                 body = self._body(self._request(query.attempted, url), query)
                 rows = body.get("value")
-                if not isinstance(rows, list):
+                if not isinstance(rows, list) or body.get("error") is not None:
                     raise BadDataError(query.attempted, target=self._root, meaning="a page holds no list of objects")
                 outcome.pages += 1
                 outcome.rows += len(rows)
@@ -113,7 +122,7 @@ class Graph:
                     strange = BadDataError(query.attempted, target=self._root, meaning="a list holds something that is no object")
                     outcome.problem = outcome.problem or strange
                 yield from objects
-                url = self._next(body.get("@odata.nextLink"), seen, query)
+                url = self._next(_link_in(body), seen, query)
                 if url is not None and (outcome.pages >= MAX_PAGES or empty >= MAX_EMPTY_PAGES or outcome.rows > MAX_ROWS):
                     raise LimitError(query.attempted, target=self._root, meaning="the list does not come to an end")
         except KeywardError as problem:
@@ -142,10 +151,10 @@ class Graph:
         """Whether a link keeps scheme, host, port and version."""
         try:
             there, here = urlsplit(link), urlsplit(self._root)
-            same = (there.scheme, there.hostname, there.port or 443) == (here.scheme, here.hostname, here.port or 443)
+            same = (there.scheme, there.hostname, _port(there)) == (here.scheme, here.hostname, _port(here))
         except ValueError:
             return False
-        plain = "@" not in there.netloc and "\\" not in link and "/../" not in f"{there.path}/"
+        plain = "@" not in there.netloc and "\\" not in link and not _DOTS.search(there.path)
         return same and plain and there.path.startswith(f"/{VERSION}/")
 
     def _body(self, answer: Answer, query: Query) -> dict[str, Any]:
@@ -157,9 +166,10 @@ class Graph:
         return body
 
     def _request(self, attempted: str, url: str) -> Answer:
-        """One request; a token that is refused is replaced once, with the claims that were asked for."""
+        """One request; a token that is refused is replaced once, with the claims that were asked for, and not in every request anew."""
         answer = self._get(attempted, url)
-        if answer.status == 401:
+        if answer.status == 401 and self._renewals < MAX_RENEWALS:
+            self._renewals += 1
             self._tokens.renew(claims_of(answer))
             answer = self._get(attempted, url)
         return answer
@@ -177,6 +187,17 @@ class Graph:
             "ocp-client-version": CLIENT_VERSION,
             "client-request-id": str(uuid.uuid4()),
         }
+
+
+def _port(parts: SplitResult) -> int:
+    return 443 if parts.port is None else parts.port
+
+
+def _link_in(body: Mapping[str, Any]) -> object:
+    """The link to the next page. One of another name, as other versions of OData have it, comes back as what cannot be followed."""
+    if "@odata.nextLink" in body:
+        return body["@odata.nextLink"]
+    return next(([link] for name, link in body.items() if name.lower().endswith("nextlink") and link is not None), None)
 
 
 def claims_of(answer: Answer) -> str | None:

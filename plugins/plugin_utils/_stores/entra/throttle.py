@@ -22,7 +22,8 @@ BUSY = frozenset({429, 503, 504, 509})
 #: statuses that may be a passing fault of the service: tried again, fewer times
 SHAKY = frozenset({500, 502})
 
-_ATTEMPTS = 12
+#: so many short waits may fit into a run's patience, which is the real bound
+_ATTEMPTS = 60
 _SHAKY_ATTEMPTS = 3
 _FIRST_WAIT = 1.0
 _LONGEST_OWN_WAIT = 60.0
@@ -61,7 +62,9 @@ class Patience:
         if answer.status not in BUSY | SHAKY or attempt >= (_ATTEMPTS if answer.status in BUSY else _SHAKY_ATTEMPTS):
             return False
         asked = retry_after(answer.headers, self._timing.now)
-        seconds = self._own_wait(attempt) if asked is None else max(asked, _SHORTEST_WAIT)
+        # who says "now" again and again is asked more and more seldom
+        own = asked is None or (asked < _FIRST_WAIT and attempt > 1)
+        seconds = self._own_wait(attempt) if asked is None or own else max(asked, _SHORTEST_WAIT)
         if seconds > self.left:
             return False
         if self._say and seconds >= _WORTH_TELLING:
@@ -75,7 +78,7 @@ class Patience:
         self._timing.sleep(seconds)
 
     def _own_wait(self, attempt: int) -> float:
-        longest = min(_FIRST_WAIT * 2.0 ** (attempt - 1), _LONGEST_OWN_WAIT)
+        longest = min(_FIRST_WAIT * 2.0 ** min(attempt - 1, 10), _LONGEST_OWN_WAIT)
         return longest * (0.5 + 0.5 * self._timing.chance())
 
 

@@ -18,6 +18,7 @@ from .echo import Confided
 from .settings import NO_PROXY, EntraSettings
 from .throttle import Patience, Timing
 from .tls import VerifiedAdapter, make_context, tls_error
+from .unpack import ACCEPTED, Unpacker
 
 try:
     import requests
@@ -52,7 +53,7 @@ class Wire:
         self._confided = Confided()
         self._proxies: dict[str, dict[str, str]] = {}
         #: who speaks, and what answers may be packed with
-        self._usual = requests.utils.default_headers()
+        self._usual = {**requests.utils.default_headers(), "Accept-Encoding": ACCEPTED}
         self._adapter = VerifiedAdapter(make_context(settings.ca_cert))
 
     def close(self) -> None:
@@ -137,17 +138,26 @@ class Wire:
         """The body within its bounds. ``read1`` gives what is there, so a peer that drips is noticed at each drop."""
         raw = response.raw
         read = getattr(raw, "read1", raw.read)
+        try:
+            unpacker = Unpacker(response.headers.get("content-encoding", ""))
+        except ValueError:
+            raise _not_packed(attempted, target) from None
         parts: list[bytes] = []
         room = MAX_BODY
-        while chunk := read(_CHUNK, decode_content=True):
-            parts.append(chunk)
-            room -= len(chunk)
+        while chunk := read(_CHUNK, decode_content=False):
+            try:
+                parts.append(unpacker.feed(chunk, room))
+            except ValueError:
+                raise _not_packed(attempted, target) from None
+            room -= len(parts[-1])
             if room < 0:
                 raise LimitError(attempted, target=target, meaning=f"the answer is longer than {MAX_BODY} bytes", remedy=_CHECK)
             if self.timing.clock() > until:
                 raise UnreachableError(
                     attempted, target=target, meaning=f"the answer did not end within {self.settings.timeout} seconds", remedy=_CHECK
                 )
+        if not unpacker.ended:
+            raise ProtocolError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
         return b"".join(parts)
 
     def _proxies_for(self, url: str) -> dict[str, str]:
@@ -189,13 +199,15 @@ def failure(error: Exception, attempted: str, target: str) -> KeywardError:
         return UnreachableError(attempted, target=target, meaning="it did not accept the connection in time", remedy=_CHECK)
     if isinstance(error, problems.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return UnreachableError(attempted, target=target, meaning="it accepted the connection and did not answer in time", remedy=_CHECK)
-    if isinstance(error, problems.ContentDecodingError | urllib3.exceptions.DecodeError):
-        return ProtocolError(attempted, target=target, meaning="the answer cannot be unpacked", remedy=_CHECK)
     if isinstance(error, problems.ConnectionError):
         return _connection_failure(error, attempted, target)
     if isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError | problems.ChunkedEncodingError):
         return ProtocolError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
     return ProtocolError(attempted, target=target, name=type(error).__name__, meaning="it does not speak HTTP as it should", remedy=_CHECK)
+
+
+def _not_packed(attempted: str, target: str) -> ProtocolError:
+    return ProtocolError(attempted, target=target, meaning="the answer cannot be unpacked", remedy=_CHECK)
 
 
 def _connection_failure(error: Exception, attempted: str, target: str) -> KeywardError:
