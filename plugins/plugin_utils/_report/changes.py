@@ -29,6 +29,8 @@ class Changes:
 
     since: str
     since_complete: bool = True
+    asked_otherwise: bool = False
+    complete: bool = True
     units: Mapping[Unit, Change] = field(default_factory=dict)
     now: Mapping[Unit, str] = field(default_factory=dict)
     new_computers: tuple[str, ...] = ()
@@ -56,6 +58,8 @@ def compare(previous: Mapping[str, Any] | None, document: Mapping[str, Any]) -> 
     return Changes(
         since=str(previous["generated_at"]),
         since_complete=previous.get("complete") is not False,
+        complete=document.get("complete") is not False,
+        asked_otherwise=previous.get("requirements") != document["requirements"],
         units=units,
         now=now,
         new_computers=tuple(sorted(today - known)),
@@ -101,7 +105,9 @@ def sentences(changes: Changes) -> list[tuple[str, str]]:
         starts = Counter(change.was or "" for change in changes.units.values() if change.kind == "better")
         out.append(("better", f"{counted(number, 'volume')} pass{'es' * (number == 1)} now: {_tally(starts)} before."))
     if number := changes.count("other"):
-        out.append(("other", f"{counted(number, 'volume')} changed the verdict without changing sides."))
+        out.append(
+            ("other", f"{counted(number, 'volume')} {'has' if number == 1 else 'have'} another verdict, which passes or not as before.")
+        )
     if not any(kind for kind, _text in out):
         out.append(("", "No verdict changed."))
     if changes.new_computers:
@@ -112,6 +118,10 @@ def sentences(changes: Changes) -> list[tuple[str, str]]:
         out.append(
             ("", f"{counted(number, 'computer')} {'is' if number == 1 else 'are'} no longer in it: {_named(changes.gone_computers)}.")
         )
+        if not changes.complete:
+            out.append(("", "What could not be looked at now may hide computers."))
+    if changes.asked_otherwise:
+        out.append(("", "The requirements were others then."))
     if not changes.since_complete:
         out.append(("", "That report was incomplete."))
     return out

@@ -191,16 +191,18 @@ def _stores(document: Mapping[str, Any]) -> Markup:
             said.append(tag("p", f"{line.holding[:1].upper()}{line.holding[1:]}"))
         if line.reason and line.reason not in said_above:
             said.append(tag("p", line.reason, class_="quiet"))
-        said += _intune(document["stores"][line.name].get("intune"))
+        said += _intune(document["stores"][line.name].get("intune"), f"{said_above} {line.reason}")
         rows.append(join(tag("dt", line.label), tag("dd", *said)))
     return tag("dl", *rows)
 
 
-def _intune(facts: Mapping[str, Any] | None) -> list[Markup]:
+def _intune(facts: Mapping[str, Any] | None, said_above: str) -> list[Markup]:
     if facts is None:
         return []
-    lines = [f"Intune: {spaced(facts['state'])}, {counted(facts['enrolments'], 'enrolment')}. No verdict rests on it."]
-    return [tag("p", line, class_="quiet") for line in (*lines, facts.get("reason")) if line]
+    enrolments = "" if facts["state"] == "down" else f", {counted(facts['enrolments'], 'enrolment')}"
+    reason = facts.get("reason") or ""
+    lines = [f"Intune: {spaced(facts['state'])}{enrolments}. No verdict rests on it.", "" if reason in said_above else reason]
+    return [tag("p", line, class_="quiet") for line in lines if line]
 
 
 def _tasks(document: Mapping[str, Any]) -> Markup:

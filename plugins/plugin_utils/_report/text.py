@@ -60,7 +60,7 @@ STATES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "present": ("pass", "There is an entry with this key ID. Its password was not looked at."),
         "unreadable": ("pass", "There is an entry with this key ID, and the account may not read it."),
         "malformed": ("missing", "The entry is broken."),
-        "unknown": ("unseen", "The store could not be searched for it."),
+        "unknown": ("unseen", "The store could not be searched for it, or nobody can say which object there is this computer."),
         "deleted": ("missing", "The entry was found only among deleted objects."),
         "absent": ("missing", "The store was searched, and there is none."),
     }

@@ -136,6 +136,8 @@ function joinNote(c, { word, state }) {
 function identitySheet(c) {
   const joins = stores.map((store) => [store.full, joinNote(c, store)]);
   const seen = c.observedAt ? moment(c.observedAt) : "never";
+  const same = (one, other) => one !== null && one === other;
+  const twins = data.computers.filter(({ 0: name, 5: ids }) => name !== c.name && (same(ids[2], c.ids.adGuid) || same(ids[3], c.ids.entraId))).map(([name]) => name);
   return el(
     "section", { class: "sheet" },
     el("h2", {}, "How we know it"),
@@ -143,6 +145,7 @@ function identitySheet(c) {
       ["Observed", seen], ["Last attempt", c.notObserved && `failed: ${spaced(c.notObserved)}`],
       ...IDENTITIES.map(([key, name]) => [name, c.ids[key] && datum(c.ids[key])]),
       ["Hybrid join", c.ids.adGuid && c.ids.adGuid === c.ids.entraId ? "the Entra device ID is the objectGUID in AD" : null],
+      ["Shares an ID with", twins.length ? computerLinks(twins) : null],
       ...joins,
     ]),
   );

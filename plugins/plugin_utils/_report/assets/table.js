@@ -20,7 +20,11 @@ function stateMark(store, state, passes) {
 function storeCell(row, { word, short }) {
   const states = row.states(word);
   const entries = row.entriesIn(word);
-  const said = states.length ? states.map((state) => [stateMark(word, state, row.class === "pass" && !row.flags.includes("sibling_not_escrowed")), " "]) : entries ? counted(entries, "entry", "entries") : null;
+  const [best, ...others] = states.sort((one, other) => (stateOrder.get(other) ?? 0) - (stateOrder.get(one) ?? 0));
+  const passes = row.class === "pass" && !row.flags.includes("sibling_not_escrowed");
+  // keys of one volume in several states: the best, as in the verdict, and how many others there are
+  const more = others.length ? el("span", { title: states.map(spaced).join(", ") }, ` +${others.length}`, el("span", { class: "hidden" }, ` ${others.map(spaced).join(", ")}`)) : null;
+  const said = best ? [stateMark(word, best, passes), more] : entries ? counted(entries, "entry", "entries") : null;
   return el("div", { role: "cell", class: "store small" }, said && el("span", { class: "narrow-word" }, `${short} `), said);
 }
 

@@ -44,7 +44,7 @@ def test_worse_better_other_new_and_gone(before: dict[str, Any]) -> None:
     assert changes.sentences(found) == [
         ("worse", "1 volume no longer passes: 1 unescrowed now."),
         ("better", "1 volume passes now: 1 unknown before."),
-        ("other", "2 volumes changed the verdict without changing sides."),
+        ("other", "2 volumes have another verdict, which passes or not as before."),
         ("new", "1 computer is new in the report."),
         ("", f"1 computer is no longer in it: {gone['name']}."),
     ]
@@ -53,7 +53,7 @@ def test_worse_better_other_new_and_gone(before: dict[str, Any]) -> None:
 def test_many_that_are_gone_are_named_in_part_and_an_incomplete_report_is_called_so(before: dict[str, Any]) -> None:
     before["computers"][4]["name"] = "x" * 300
     before["complete"] = False
-    now = before | {"computers": before["computers"][5:]}
+    now = before | {"complete": True, "computers": before["computers"][5:]}
     found = changes.compare(before, now)
     assert found is not None
     names = [computer["name"] for computer in before["computers"][:3]]
@@ -61,7 +61,10 @@ def test_many_that_are_gone_are_named_in_part_and_an_incomplete_report_is_called
         ("", f"5 computers are no longer in it: {', '.join(names)} and 2 more."),
         ("", "That report was incomplete."),
     ]
-    found = changes.compare(before, before | {"computers": before["computers"][:4] + before["computers"][5:]})
+    incomplete = changes.compare(before, now | {"complete": False})
+    assert incomplete is not None
+    assert ("", "What could not be looked at now may hide computers.") in changes.sentences(incomplete)
+    found = changes.compare(before, now | {"computers": before["computers"][:4] + before["computers"][5:]})
     assert found is not None
     assert changes.sentences(found)[-2] == ("", f"1 computer is no longer in it: {'x' * 59}….")
 
@@ -81,6 +84,7 @@ def test_under_live_proof_an_escrowed_key_does_not_pass(before: dict[str, Any]) 
     found = changes.compare(before, now)
     assert found is not None
     assert found.count("worse") == 1
+    assert ("", "The requirements were others then.") in changes.sentences(found)
 
 
 JSON = st.recursive(

@@ -151,6 +151,7 @@ def test_a_store_that_is_down_is_said_once() -> None:
     document = sample.report(8, complete=False)
     reason = "dc1.corp.example:636: no connection within 10 s"
     document["stores"]["ad"] = {"state": "down", "entries": 0, "reason": reason}
+    document["stores"]["entra"]["intune"] = {"state": "down", "enrolments": 0, "reason": reason}
     for computer in document["computers"]:
         for volume in computer["volumes"]:
             for protector in volume["protectors"]:
@@ -161,6 +162,7 @@ def test_a_store_that_is_down_is_said_once() -> None:
     said = Reader(html.render(document, ASSETS)).text
     assert said.count(reason) == 1
     assert "Active Directorydown" in said
+    assert "Intune: down. No verdict rests on it." in said
     assert "Active Directorydown0 entries" not in said
     assert "Nothing but what is said above." in said
 
