@@ -23,9 +23,11 @@ def join_devices(identities: list[Identity], directory: Directory, tenant: Tenan
         identity.device = tenant.device(claimed)
         if identity.device is None and identity.owner is not None and identity.owner_known:
             identity.device = tenant.hybrid_device(identity.owner.object_guid)
-        if identity.device is None:
-            doubtful = [tenant.hybrid_device(guids.get(name)) for name in identity.undecided]
-            identity.undecided_devices = frozenset(device.device_id for device in doubtful if device is not None)
+        # an object and its hybrid device are one identity: what is nobody's own there is nobody's own here, whoever states it
+        found = [tenant.hybrid_device(guids.get(name)) for name in identity.undecided]
+        doubtful = frozenset(device.device_id for device in found if device is not None)
+        if identity.device is None or identity.device.device_id in doubtful:
+            identity.undecided_devices = doubtful
     sharing: dict[str, list[Identity]] = defaultdict(list)
     for identity in identities:
         if identity.device is not None and identity.host is not None and identity.host.state == "fresh":

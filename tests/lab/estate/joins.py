@@ -60,8 +60,8 @@ def _join_by_dns_name(identity: Identity, directory: Directory) -> None:
 
 
 def _join_by_device_id(identity: Identity, directory: Directory) -> None:
-    """A hybrid joined host's device ID is its computer object's GUID, whatever either is called."""
-    if identity.host is None or identity.host.device_id is None or identity.owner is not None:
+    """A hybrid joined host's device ID is its computer object's GUID, whatever either is called; one in no domain is not hybrid joined."""
+    if identity.host is None or identity.host.device_id is None or identity.owner is not None or not identity.host.part_of_domain:
         return
     found = [computer for computer in directory.computers if computer.object_guid == identity.host.device_id]
     if found:

@@ -229,6 +229,30 @@ def test_a_shared_object_leaves_its_device_to_nobody() -> None:
     assert all(item[2] == [{"ad": "unknown", "entra": "unknown"}] for item in states(result).values())
 
 
+def test_a_shared_object_leaves_its_device_to_nobody_who_states_it_either() -> None:
+    twins = [host("PC1", number, domain="lab.example", inventory_name=f"pc1-{number}") for number in (1, 2)]
+    twins[0].entra_device_id, twins[0].entra_tenant_id = key(11), TENANT
+    result = judged(
+        hosts=twins,
+        computers=[computer("PC1", object_guid=key(11))],
+        devices=[device(11, trust_type="ServerAd")],
+        keys=escrowed(11, 1),
+    )
+    assert [item[2] for item in states(result).values()] == [[{"ad": "unknown", "entra": "unknown"}]] * 2
+    assert len(computers(result)) == 2
+
+
+def test_a_machine_in_no_domain_is_no_computer_object_by_its_device_id() -> None:
+    result = judged(
+        hosts=[host("PC1", 1, device=11)],
+        computers=[computer("OLD", object_guid=key(11))],
+        entries=[entry("OLD", 1)],
+        devices=[device(11, trust_type="ServerAd")],
+    )
+    assert states(result) == {"pc1": ("unescrowed", ["KW-ESC-006", "KW-VOL-004"], [{"ad": "absent", "entra": "absent"}])}
+    assert sorted(computers(result)) == ["old.lab.example", "pc1"]
+
+
 def test_one_name_and_two_devices() -> None:
     result = judged(
         hosts=[host("PC1", 1, device=11), host("PC1", 2, device=12, inventory_name="pc1-new")],

@@ -49,9 +49,9 @@ Place = tuple[str, str]
 
 def who(result: EstateJudgement) -> dict[Place, Any]:
     """The rows by who they are: an inventory host, else an AD object, else a device; names aside."""
-    rows = {}
+    rows: dict[Place, Any] = {}
     for row in result.computers:
-        joins = {store: join.owner_id for store, join in row.computer.joins.items() if join.owner is not None}
+        joins = {store: join.owner.owner_id for store, join in row.computer.joins.items() if join.owner is not None}
         place = ("host", row.computer.host.name) if row.computer.host else next((s, joins[s]) for s in ("ad", "entra") if s in joins)
         assert place not in rows
         rows[place] = row

@@ -9,8 +9,16 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Join, ReadError, StoreState, Verdict
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
+    Join,
+    Observation,
+    ReadError,
+    StoreReading,
+    StoreState,
+    Verdict,
+)
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.rows import EstateJudgement
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import document
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._core.two_stores import (
     DOWN,
@@ -36,17 +44,18 @@ ONLY_AD = Requirements(stores=("ad",))
 RIVALS = {guid(1), guid(2)}
 
 
-def judged(*told: Any, ad: Any = None, entra: Any = None, requirements: Requirements | None = None, **about: Any) -> Any:
+def judged(
+    *told: Observation, ad: StoreReading | None = None, entra: StoreReading | None = None, requirements: Requirements | None = None
+) -> EstateJudgement:
     stores = [reading for reading in (ad, entra) if reading is not None]
-    asked = requirements or Requirements(stores=tuple(reading.store for reading in stores))
-    return Fleet(told, stores, **about).judged(asked)
+    return Fleet(told, stores).judged(requirements or Requirements(stores=tuple(reading.store for reading in stores)))
 
 
-def joins(result: Any, name: str) -> dict[str, tuple[str | None, str | None]]:
+def joins(result: EstateJudgement, name: str) -> dict[str, tuple[str | None, str | None]]:
     return {store: (join.owner_id, join.join) for store, join in row(result, name).computer.joins.items()}
 
 
-def message(result: Any, code: str) -> str:
+def message(result: EstateJudgement, code: str) -> str:
     return next(finding.message for finding in result.findings if finding.code == code)
 
 
@@ -67,7 +76,7 @@ def test_a_hybrid_device_is_as_sure_as_its_object(names: tuple[str, ...], word: 
 
 @pytest.mark.parametrize("trust_type", ["AzureAd", "Workplace", None])
 def test_the_devices_word_alone_is_a_claim(trust_type: str | None) -> None:
-    about = {"ad": directory(computer("pc1", 1)), "entra": tenant(device(2, trust_type=trust_type))}
+    about: dict[str, Any] = {"ad": directory(computer("pc1", 1)), "entra": tenant(device(2, trust_type=trust_type))}
     assert joins(judged(said("pc1", device=2), **about), PC1)["entra"] == (guid(2), Join.CLAIMED)
     assert joins(judged(said("pc1", device=2, **NAMELESS), **about), "pc1")["entra"] == (guid(2), Join.CLAIMED)
 
@@ -80,7 +89,7 @@ def test_a_device_with_its_objects_guid_is_that_objects_only_if_it_is_hybrid_joi
 
 
 def test_a_host_that_says_no_device_has_its_objects_and_that_objects_word() -> None:
-    about = {"ad": directory(computer("pc1", 1)), "entra": tenant(device(1), entries=[entry("entra", 1, "k")])}
+    about: dict[str, Any] = {"ad": directory(computer("pc1", 1)), "entra": tenant(device(1), entries=[entry("entra", 1, "k")])}
     assert joins(judged(said("pc1", "k"), **about), PC1)["entra"] == (guid(1), Join.AUTHENTICATED)
     by_name = judged(failed("pc1"), **about)
     assert joins(by_name, PC1) == {"ad": (guid(1), Join.BY_NAME), "entra": (guid(1), Join.BY_NAME)}
