@@ -21,8 +21,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from ansible_collections.keyward.bitlocker.tests.lab import demo, namespace
+from ansible_collections.keyward.bitlocker.tests.lab import demo, hands_on, namespace
 from ansible_collections.keyward.bitlocker.tests.lab.background import Background, NotRunningError
 from ansible_collections.keyward.bitlocker.tests.lab.directory.address import AddressError
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import DirectoryError
@@ -140,7 +141,8 @@ def _up(folder: Path, words: list[str], options: LabOptions) -> int:
     background.launch(serve, python_path(), timeout=120.0 + options.hosts)
     print(f"The lab runs ({time.monotonic() - begun:.1f} s). It is in {folder}:")
     print((folder / "lab.json").read_text(encoding="utf-8"))
-    print(_commands_to_try(folder, background.pid, inside=bool(namespace.enclosing_command())))
+    tried = hands_on.commands(folder, _description(folder), background.pid, inside=bool(namespace.enclosing_command()))
+    print(hands_on.printed(tried))
     return 0
 
 
@@ -167,24 +169,13 @@ def _status(folder: Path) -> int:
         print(f"No lab runs in {folder}.")
         return 1
     print(f"The lab in {folder} runs as process {background.pid}:")
-    print(json.dumps(json.loads((folder / "lab.json").read_text(encoding="utf-8")), indent=2))
+    print(json.dumps(_description(folder), indent=2))
     return 0
 
 
-def _commands_to_try(folder: Path, pid: int, *, inside: bool) -> str:
-    python_bin = Path(sys.executable).parent
-    lines = ["Try:"]
-    if inside:
-        lines.append(f"  {namespace.enter_hint(pid)}     # first: the lab runs in a namespace of its own")
-    lines += [
-        f"  export ANSIBLE_COLLECTIONS_PATH={python_path().partition(':')[0]} PATH={python_bin}:$PATH",
-        f"  ansible-playbook -i {folder}/inventory.yml -e @{folder}/estate.yml -e keyward_dest={folder} \\",
-        "      keyward.bitlocker.escrow_report",
-        f"  ansible -i {folder}/inventory.yml windows -m keyward.bitlocker.volume_info",
-        f"  less {folder}/truth.json      # what a correct report says",
-        f"  python -m {MODULE} down --dir {folder}",
-    ]
-    return "\n".join(lines)
+def _description(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "lab.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _stop_on_signals() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ansible_collections.keyward.bitlocker.tests.lab import serialize
+from ansible_collections.keyward.bitlocker.tests.lab import hands_on, serialize
 from ansible_collections.keyward.bitlocker.tests.lab.directory import address, layout
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child
@@ -248,6 +248,7 @@ class Lab:
         writers.write_estate_vars(self.vars_file, variables)
         true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault, stores=stores)
         writers.write_truth(true, self.truth_file)
+        (self.folder / hands_on.KEYS_PLAYBOOK).write_text(hands_on.keys_playbook(entra=self.entra is not None), encoding="utf-8")
         (self.folder / "lab.json").write_text(json.dumps(self.description(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def description(self) -> dict[str, Any]:
@@ -258,6 +259,7 @@ class Lab:
             "entra": None if self.entra is None else self.entra.url,
             "realm": self.estate.realm,
             "hosts": len(self.estate.hosts),
+            "example": hands_on.example_computer(self.estate),
             "computer_objects": len(self.estate.computers),
             "entries": len(self.estate.entries),
             "entra_devices": len(self.estate.entra_devices),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -106,6 +107,32 @@ def test_up_status_down(tmp_path: Path) -> None:
     wait_until_gone(pids)
     assert lab("status", *words).returncode == 1
     assert "no lab runs in" in lab("down", *words).stderr
+
+
+def test_every_printed_command_works(tmp_path: Path) -> None:
+    folder = tmp_path / "lab"
+    up = lab("up", "--dir", str(folder), "--hosts", "7")
+    try:
+        assert up.returncode == 0, up.stderr
+        printed = up.stdout.partition("Try:\n")[2].splitlines()
+        commands = [line.strip() for line in printed if not line.startswith("  #")]
+        # without the right to low ports the first starts a shell inside, which reads the others
+        enter = commands.pop(0).replace("$SHELL", "sh") if commands[0].startswith("nsenter") else "sh"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+        script = "\n".join(["set -ex", *commands])
+        done = subprocess.run(
+            shlex.split(enter), input=script, capture_output=True, text=True, timeout=180, check=False, env=kept | {"LC_ALL": "C.UTF-8"}
+        )
+    finally:
+        lab("down", "--dir", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "report" / "escrow-report.html").exists()
+    assert '"observation"' in done.stdout
+    assert '"in_ad.entries": [' in done.stdout
+    assert '"in_entra.entries": [' in done.stdout
+    assert (folder / "report-2" / "escrow-report.json").exists()
+    # the last of them stopped the lab
+    assert f"The lab in {folder} is stopped" in done.stdout
 
 
 def test_a_pid_file_of_another_process_stops_nobody(tmp_path: Path) -> None:
