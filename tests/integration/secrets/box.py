@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One watched run of ansible-playbook in a folder of its own, where everything that it leaves anywhere is kept for the scanner.
 
-Every place that a run writes to is a sink here: standard output and error at -vvvv, Ansible's log, the results that callbacks get (our own
-one, junit, tree), the fact cache, local and remote temporary folders (kept, removed files too), the home folder, the report, the audit
-file, and what was seen of processes. ``in`` holds what is given to the run and is the one folder that the scanner leaves out.
+Every place that a run writes to is a sink here: standard output and error at -vvvv, Ansible's log, whatever libraries log at DEBUG,
+the results that callbacks get (our own one, junit, tree), the fact cache, local and remote temporary folders (kept, removed files too), the
+home folder, the report, the audit file, and what was seen of processes. ``in`` holds what is given to the run and is the one folder that
+the scanner leaves out.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SINKS = (
     "stdout",
     "stderr",
     "log",
+    "logging",
     "callback.jsonl",
     "junit/",
     "tree/",
@@ -137,6 +139,7 @@ class Box:
             "KEYWARD_EVERYTHING": "callback.jsonl",
             "KEYWARD_AUDIT_FILE": "audit.jsonl",
             "KEYWARD_WATCH": WATCH,
+            "KEYWARD_LOGGING": "logging",
         }
         inside = {"HOME", "TMPDIR", "JUNIT_OUTPUT_DIR"} | {name for name in ours if name.startswith(("ANSIBLE_", "KEYWARD_"))}
         ours = {name: str(self.folder / value) if name in inside else value for name, value in ours.items()}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.keyward.bitlocker.tests.integration.secrets import entra_credentials
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.entra_mirror import OWN, EntraMirror
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.mirrors import Mirrors
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.scanner import Scanner
 from ansible_collections.keyward.bitlocker.tests.lab.directory import layout
+from ansible_collections.keyward.bitlocker.tests.lab.entra import accounts
 from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, values
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabHost
@@ -35,6 +39,8 @@ class Ground:
 
     lab: Lab
     mirrors: Mirrors
+    entra_mirror: EntraMirror
+    entra_files: entra_credentials.EntraFiles
     secrets: dict[str, str | bytes]
     scanner: Scanner
 
@@ -53,10 +59,38 @@ class Ground:
         server = {"server": [self.lab.block.directory], "port": layout.LDAPS_PORT, "tls_mode": "ldaps", "ca_cert": str(self.lab.ca_file)}
         return {**server, "username": known.principal, "password": known.password, "timeout": 20, **more}
 
+    def entra(self, application: str = accounts.REPORT, **more: Any) -> dict[str, Any]:
+        """The options of the Entra store, as variables hold them; None takes one away."""
+        assert self.lab.entra is not None
+        options = {**self.lab.entra.options(application), "timeout": 20, **more}
+        return {name: value for name, value in options.items() if value is not None}
+
+    @property
+    def identity_url(self) -> str:
+        """http root of the lab's managed identities."""
+        return str(self._ready["identity_url"])
+
+    @property
+    def _ready(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.lab.folder / "entra.ready").read_text(encoding="utf-8"))
+        return found
+
+    def learn(self) -> None:
+        """Look for what was given out since the last time: tokens, assertions, device codes."""
+        assert self.lab.entra is not None
+        issued = self.lab.entra.issued_tokens
+        tokens = issued.read_text(encoding="ascii").split() if issued.exists() else []
+        found: dict[str, str | bytes] = {f"token {number}": token for number, token in enumerate(tokens)}
+        found |= self.entra_mirror.told
+        new = {name: value for name, value in found.items() if name not in self.secrets and value not in self.secrets.values()}
+        self.secrets |= new
+        self.scanner.learn(new)
+
 
 def make_estate() -> Estate:
     """An estate with one host of each fault, hosts for every authentication, key packages, and a password full of marks."""
-    estate = generator.generate(SEED, HOSTS, now=datetime.now(UTC))
+    estate = generator.generate(SEED, HOSTS, now=datetime.now(UTC), entra=True)
+    estate.entra_clients = accounts.clients(SEED)
     estate.hosts = list(_one_of_each(estate.hosts))
     rng = random.Random(SEED)
     for entry in estate.entries:
@@ -104,6 +138,12 @@ def secrets_of(estate: Estate) -> dict[str, str | bytes]:
             found[f"entry {number} {entry.key_id}"] = entry.password
         if entry.key_package is not None:
             found[f"package {number} {entry.key_id}"] = entry.key_package
+    for number, key in enumerate(estate.entra_keys):
+        if key.password not in values.NOT_PASSWORDS:
+            found[f"entra {number} {key.key_id}"] = key.password
+    for client in estate.entra_clients:
+        if client.secret:
+            found[f"client {client.display_name}"] = client.secret
     return found
 
 
@@ -112,7 +152,14 @@ def running(folder: Path) -> Iterator[Ground]:
     """The lab, started; with a KDC."""
     estate = make_estate()
     with Lab(folder / "lab", LabOptions(kerberos=True), estate=estate) as lab:
-        secrets = secrets_of(estate)
         assert lab.authority is not None
-        with Mirrors(lab.authority, lab.block, estate.realm) as mirrors:
-            yield Ground(lab, mirrors, secrets, Scanner(secrets))
+        assert lab.entra is not None
+        assert lab.entra.credentials is not None
+        files = entra_credentials.make(lab.entra.credentials, folder / "credentials")
+        ready = json.loads((lab.folder / "entra.ready").read_text(encoding="utf-8"))
+        secrets = {**secrets_of(estate), **files.secrets(), **OWN, "identity header": ready["identity_secret"]}
+        with (
+            Mirrors(lab.authority, lab.block, estate.realm) as mirrors,
+            EntraMirror(lab.authority, lab.block.infrastructure(45)) as entra_mirror,
+        ):
+            yield Ground(lab, mirrors, entra_mirror, files, secrets, Scanner(secrets, entra_credentials.SHAPES))

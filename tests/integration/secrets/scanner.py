@@ -2,8 +2,8 @@
 """Looks for secrets in whatever a run left behind, however they are spelled.
 
 Recovery passwords are known by their digits alone: any four of their eight groups in a row, whatever stands between. Other texts are looked
-for as they are, also with white space taken out; binary secrets by any sixteen of their bytes in a row. All that
-in the data and in every view of it (views.py), views of views included.
+for as they are, also with white space taken out; long texts (tokens, assertions) and binary secrets by any sixteen of their bytes in a row;
+what has a shape that nothing public has by that shape. All that in the data and in every view of it (views.py), views of views included.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _TOKENS = (re.compile(rb"(?<![0-9])[0-9]{6}(?![0-9])"), re.compile(rb"(?<![0-9])
 _CHUNK, _BYTES, _BYTES_STRIDE = 16, 8, 9
 #: a shorter text is met by chance
 LEAST_TEXT = 8
+#: a part of a text this long is as bad as the whole
+LONG_TEXT = 32
 
 
 @dataclass(frozen=True, order=True)
@@ -40,13 +42,14 @@ class Leak:
 
 
 class Scanner:
-    """Knows the secrets, by names to report them with.
+    """Knows the secrets, by names to report them with; ``shapes`` are patterns of what must not be anywhere, whoever made it.
 
     Raises:
         ValueError: a secret is too short to be told from chance.
     """
 
-    def __init__(self, secrets: Mapping[str, str | bytes]) -> None:
+    def __init__(self, secrets: Mapping[str, str | bytes], shapes: Mapping[str, re.Pattern[bytes]] | None = None) -> None:
+        self._shapes = dict(shapes or {})
         self._grams: dict[bytes, set[str]] = {}
         self._windows: dict[str, list[bytes]] = {}
         self._four: dict[bytes, str] = {}
@@ -55,6 +58,10 @@ class Scanner:
         self._texts: dict[bytes, str] = {}
         self._bytes: dict[bytes, set[str]] = {}
         self._binaries: dict[str, bytes] = {}
+        self.learn(secrets)
+
+    def learn(self, secrets: Mapping[str, str | bytes]) -> None:
+        """Look for these too. What was found clean before is not looked at again: only for secrets that are newer than that."""
         for name, value in secrets.items():
             if isinstance(value, bytes):
                 self._add_bytes(name, value)
@@ -64,7 +71,8 @@ class Scanner:
                 raise ValueError(f"{name} is too short to look for")
             else:
                 self._texts = dict.fromkeys(_forms(value), name) | self._texts
-
+                if len(value) >= LONG_TEXT:
+                    self._add_bytes(name, value.encode())
         self._patterns = list(_patterns(self._texts))
 
     def _add_bytes(self, name: str, value: bytes) -> None:
@@ -132,6 +140,7 @@ class Scanner:
     def _look(self, content: bytes) -> set[str]:
         latin = views.bytes_of_latin(content)
         found = self._by_digits(content) | self._by_bytes(content)
+        found |= {name for name, shape in self._shapes.items() if shape.search(content)}
         if latin != content:
             found |= self._by_bytes(latin)
         for text in dict.fromkeys((content, views.joined(content), latin)):

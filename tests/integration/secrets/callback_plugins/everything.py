@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes down all that a callback is given: results, task fields without the arguments, statistics. For the secrets test alone."""
+"""Writes down all that a callback is given: results, task fields, statistics. For the secrets test alone.
+
+The arguments of tasks go into a file of their own, and only where KEYWARD_ARGUMENTS names one: Ansible hands them to every callback,
+templated, whatever the collection does.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +37,16 @@ class CallbackModule(CallbackBase):
 
     def _described(self, value: Any) -> Any:
         if hasattr(value, "_result"):
-            # the options that a task was given are its author's own: Ansible hands them to callbacks as they are
+            self._note_arguments(value)
             fields = {name: field for name, field in value._task_fields.items() if name != "args"}
             return {"task": value._task.get_name(), "result": value._result, "repr": repr(value._result), "fields": fields}
         if hasattr(value, "get_name"):
             # of a host the name alone: its variables are the inventory
             return {"name": value.get_name(), "arguments": repr(getattr(value, "args", None))}
         return repr(value)
+
+    def _note_arguments(self, value: Any) -> None:
+        path = os.environ.get("KEYWARD_ARGUMENTS")
+        if path:
+            with open(path, "a", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(json.dumps({"task": value._task.get_name(), "args": value._task_fields.get("args")}, default=repr) + "\n")

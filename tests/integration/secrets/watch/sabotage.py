@@ -20,6 +20,12 @@ PLACES = {
     "answer": ("http.client", "HTTPResponse", "begin"),
     # what pywinrm does before its first message
     "session": ("requests", "Session", "send"),
+    # what the Entra store does with each request
+    "adapter": ("requests.adapters", "HTTPAdapter", "send"),
+    # what the Entra store does for a token, the client secret at hand
+    "token": ("msal", "ConfidentialClientApplication", "acquire_token_for_client"),
+    # what it does with an answer, the token at hand
+    "json": ("json", "", "loads"),
 }
 
 

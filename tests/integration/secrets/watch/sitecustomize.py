@@ -3,13 +3,15 @@
 
 Python's audit hooks (PEP 578) tell of every child with its arguments and environment, of every file that is opened for writing, and of
 every file that is about to be removed or overwritten: of the latter a copy is kept. When a connection is opened it is noted whether the
-process would leave a core dump. With KEYWARD_SABOTAGE a library fails in the middle of its work, see sabotage.py.
+process would leave a core dump. With KEYWARD_LOGGING (a file) everything that any library logs goes there from the first connection on,
+as with a root logger at DEBUG. With KEYWARD_SABOTAGE a library fails in the middle of its work, see sabotage.py.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import resource
 import shutil
@@ -100,7 +102,17 @@ def _on_open(path: Any, mode: Any, flags: Any) -> None:
         _note("write", path=where)
 
 
+def _log_everything() -> None:
+    root = logging.getLogger()
+    if root.level != logging.DEBUG and "KEYWARD_LOGGING" in os.environ:
+        handler = logging.FileHandler(os.environ["KEYWARD_LOGGING"], encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(process)d %(name)s %(levelname)s %(message)s %(args)r"))
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+
+
 def _on_connect(_socket: Any, address: Any) -> None:
+    _log_everything()
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     _note("connect", address=address, core=[soft, hard], dumpable=_prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))
 
