@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_files import load_assets
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import csv_table, html
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report.text import visible
 from ansible_collections.keyward.bitlocker.tests.bench.page import CHANGES, FRAME, ROWS, filter_ms, first_paint_ms
 from ansible_collections.keyward.bitlocker.tests.integration.chromium import BrowserError, Chromium
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._report import sample
@@ -151,7 +152,7 @@ def test_without_scripts_the_sums_are_there(browser: Chromium, folder: Path) -> 
 
 @pytest.mark.parametrize("name", sample.HOSTILE_NAMES, ids=range(len(sample.HOSTILE_NAMES)))
 def test_a_hostile_name_is_text(browser: Chromium, folder: Path, name: str) -> None:
-    seen = html.payload.visible(name)
+    seen = visible(name)
     show(browser, folder, "#" + urlencode({"computer": seen}))
     assert browser.evaluate("document.querySelector('#computer h2').textContent") == seen
     assert browser.evaluate("[...document.querySelectorAll('#computer section h2')].map((h) => h.textContent)")[0] == f"Volume {seen}"

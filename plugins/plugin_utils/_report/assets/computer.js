@@ -10,6 +10,9 @@ const SHOWN = 10;
 const bySeverity = (one, other) => severityOrder.get(one.severity) - severityOrder.get(other.severity);
 const listOf = (pairs) => el("dl", { class: "about-it" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 
+/** Where an entry lies, as a datum that may break after the commas of a DN; what is copied from it has nothing between. */
+const whereabouts = (location) => el("bdi", {}, location.split(/(?<=,)/).flatMap((part, index) => (index ? [el("wbr"), part] : [part])));
+
 function findingList(found) {
   const item = (f) => el(
     "li", {},
@@ -35,7 +38,7 @@ function holdingCell(p, store, passes) {
   const [, meaning] = data.words.states[held.state] || ["unseen", ""];
   const plain = held.state === "present";
   const entries = held.entries.map((e) => [
-    el("span", { class: "entry" }, e.created ? `${moment(e.created)}, ` : "", datum(e.location)),
+    el("span", { class: "entry" }, e.created ? `${moment(e.created)}, ` : "", whereabouts(e.location)),
     e.defects.map((defect) => el("span", { class: "entry" }, datum(defect))),
   ]);
   return el(
@@ -86,12 +89,11 @@ function copiesNote(v) {
   if (!keys.length || v.verdict === null) return null;
   const best = keys.reduce((one, other) => (other.number > one.number ? other : one));
   const part = (word, wanted) => {
-    const names = best.held.filter(({ state }) => wanted(state)).map(({ name, state }) => (["malformed", "deleted", "refuted", "conflicting"].includes(state) ? `${name} (${state})` : name));
+    const names = best.held.filter(({ state }) => wanted(state)).map(({ name }) => name);
     return names.length ? `${word} ${names.join(word === "not in" ? " or " : " and ")}` : null;
   };
-  const said = [
-    part("in", isCounted), part("not in", (state) => !isCounted(state) && state !== "unknown"), part("unknown in", (state) => state === "unknown"),
-  ].filter(Boolean).join(", ");
+  const odd = ["conflicting", "refuted", "malformed", "deleted", "unknown"].map((word) => part(`${word} in`, (state) => state === word));
+  const said = [part("in", isCounted), ...odd, part("not in", (state) => state === "absent")].filter(Boolean).join(", ");
   const which = keys.length > 1 ? `The best of ${keys.length} recovery passwords, ${best.p.keyId.slice(0, 8)}, is` : "The recovery password is";
   return `${which} ${said}. Required: ${counted(data.copies, "copy", "copies")}.`;
 }
@@ -161,7 +163,7 @@ function unmatchedSheet(c) {
   const line = (u) => el(
     "tr", {},
     el("th", { scope: "row" }, u.keyId ? el("span", { class: "mono id" }, el("b", {}, u.keyId.slice(0, 8)), u.keyId.slice(8)) : "no key ID"),
-    el("td", {}, `${storeOf.has(u.store) ? storeOf.get(u.store).full : u.store}: ${data.words.why[u.why] || spaced(u.why)}`, ownerNote(u), el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", datum(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
+    el("td", {}, `${storeOf.has(u.store) ? storeOf.get(u.store).full : u.store}: ${data.words.why[u.why] || spaced(u.why)}`, ownerNote(u), el("span", { class: "entry" }, u.entry.created ? `${moment(u.entry.created)}, ` : "", whereabouts(u.entry.location)), u.entry.defects.map((defect) => el("span", { class: "entry" }, datum(defect)))),
   );
   const table = (list, label) => el(
     "table", { class: "keys", "aria-label": label },
