@@ -230,7 +230,7 @@ msg:
   description: The outcome in a sentence, with the first reason.
   returned: always
   type: str
-  sample: "2 things fail, the first: KW-VOL-004 pc07.corp.example C:: No required store holds a recovery password of this volume."
+  sample: "2 things fail, the first: KW-VOL-004 pc07.corp.example C: No required store holds a recovery password of this volume."
 failures:
   description: What fails, at most 100. RV(failure_count) says how many there are, and O(junit_file) names all.
   returned: success

@@ -160,4 +160,4 @@ def sentence(decision: Decision) -> str:
 
 def _told(problem: Problem) -> str:
     where = " ".join(part for part in (problem.code, problem.computer, problem.volume) if part)
-    return f"{where}: {problem.message}" if where else problem.message
+    return f"{where.rstrip(':')}: {problem.message}" if where else problem.message

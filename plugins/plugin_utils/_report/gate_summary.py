@@ -61,7 +61,7 @@ def _kinds(title: str, problems: Sequence[Problem]) -> list[str]:
     for number, (kind, found) in enumerate(ranked[:KINDS], 1):
         first = found[0]
         severity = f" ({first.severity})" if first.severity else ""
-        lines.append(f"  {number}. {printable(kind, 60)}{severity}, {len(found):,} times: {_places(found)}")
+        lines.append(f"  {number}. {printable(kind, 60)}{severity}, {counted(len(found), 'time')}: {_places(found)}")
         lines += _wrapped(first.message, "     ")
         lines += _wrapped(first.remedy, "     -> ")
     if len(kinds) > KINDS:

@@ -78,7 +78,8 @@ def _headline(problems: Sequence[Problem]) -> str:
 
 
 def _where(problem: Problem) -> str:
-    return f"{problem.volume}: " if problem.volume else ""
+    # a label is mostly a letter with its colon
+    return f"{problem.volume.rstrip(':')}: " if problem.volume else ""
 
 
 def _text(problems: Sequence[Problem]) -> str:
