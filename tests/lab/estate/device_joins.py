@@ -8,11 +8,13 @@ object has no device.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
 from ansible_collections.keyward.bitlocker.tests.lab.estate.identity import Identity
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import Tenant, in_scope
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import Directory
+from ansible_collections.keyward.bitlocker.tests.lab.model import LabEntraDevice
 
 
 def join_devices(identities: list[Identity], directory: Directory, tenant: Tenant) -> None:
@@ -28,6 +30,8 @@ def join_devices(identities: list[Identity], directory: Directory, tenant: Tenan
         doubtful = frozenset(device.device_id for device in found if device is not None)
         if identity.device is None or identity.device.device_id in doubtful:
             identity.undecided_devices = doubtful
+        elif identity.owner is not None and identity.owner_known:
+            identity.undecided_devices = _contradiction(identity.owner.object_guid, identity.device, set(guids.values()), tenant)
     sharing: dict[str, list[Identity]] = defaultdict(list)
     for identity in identities:
         if identity.device is not None and identity.host is not None and identity.host.state == "fresh":
@@ -36,7 +40,15 @@ def join_devices(identities: list[Identity], directory: Directory, tenant: Tenan
         if len(group) > 1:
             for identity in group:
                 identity.device_collided = True
-                identity.undecided_devices = frozenset({device_id})
+                identity.undecided_devices |= {device_id}
+
+
+def _contradiction(guid: str | None, device: LabEntraDevice, guids: Collection[str | None], tenant: Tenant) -> frozenset[str]:
+    """Devices between which nobody can decide: the one that a host states, and what the hard join of its computer object says instead."""
+    own = tenant.hybrid_device(guid)
+    if device.device_id == guid or (own is None and (tenant.hybrid_device(device.device_id) is None or device.device_id not in guids)):
+        return frozenset()
+    return frozenset({device.device_id} | ({own.device_id} if own is not None else set()))
 
 
 def only_in_tenant(identities: list[Identity], directory: Directory, tenant: Tenant, now: datetime) -> list[Identity]:

@@ -253,6 +253,29 @@ def test_a_machine_in_no_domain_is_no_computer_object_by_its_device_id() -> None
     assert sorted(computers(result)) == ["old.lab.example", "pc1"]
 
 
+@pytest.mark.parametrize(
+    ("objects", "devices", "held"),
+    [
+        # its object has a device of its own
+        ([11], [(11, "ServerAd"), (12, "AzureAd")], "unknown"),
+        # what it states is another object's
+        ([11, 12], [(12, "ServerAd")], "unknown"),
+        # neither: its object was made anew, or never synchronised
+        ([11], [(12, "ServerAd")], "present"),
+        ([11, 12], [(12, "AzureAd")], "present"),
+    ],
+)
+def test_a_stated_device_that_contradicts_the_computer_object(objects: list[int], devices: list[tuple[int, str]], held: str) -> None:
+    result = judged(
+        hosts=[host("PC1", 1, device=12, domain="lab.example")],
+        computers=[computer(f"PC{number - 10}", object_guid=key(number)) for number in objects],
+        devices=[device(number, "D", trust_type=trust_type) for number, trust_type in devices],
+        keys=escrowed(12, 1),
+    )
+    assert states(result)["pc1.lab.example"][2] == [{"ad": "absent", "entra": held}]
+    assert sorted(computers(result)) == [f"pc{number - 10}.lab.example" for number in objects]
+
+
 def test_one_name_and_two_devices() -> None:
     result = judged(
         hosts=[host("PC1", 1, device=11), host("PC1", 2, device=12, inventory_name="pc1-new")],
