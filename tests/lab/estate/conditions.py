@@ -171,7 +171,11 @@ ENTRA_HOST_CONDITIONS = (
     _host("reimaged", "a new device after a new installation; the old one has the same name and an old key", "escrowed"),
     Condition(name="device_clone", place="pair", why="two live machines state one device", shows=("KW-HST-007", "unknown", "KW-VOL-007")),
     Condition(name="moved_drive", place="pair", why="a drive in another computer; its key lies under the device it was escrowed from"),
+    Condition(
+        name="moved_disk", place="pair", why="a disk with its registration in another computer; the former one is dead and not forgotten"
+    ),
     _host("ad_object_gone", "hybrid joined; its computer object was deleted, its device lives on", "escrowed"),
+    _host("rejoined", "joined the domain anew: a new computer object, while its device still has the deleted one's GUID", "escrowed"),
     _host("pending_device", "a member of the domain; its device waits to be joined and says no trust type", "escrowed"),
     _host("at_entra_limit", "200 or more keys under its device", "escrowed", "KW-ESC-010", "KW-ESC-001"),
     _host("hybrid_unreachable", "hybrid joined, its key in Entra ID alone, not reachable", "on_file", "KW-HST-001", "KW-HST-008"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy as copying
 from collections.abc import Callable, Iterable
 
 from ansible_collections.keyward.bitlocker.tests.lab.entra import accounts
@@ -13,14 +14,15 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.conditions import (
     ENTRA_HOST_CONDITIONS,
     Condition,
 )
+from ansible_collections.keyward.bitlocker.tests.lab.estate.earlier import observation
 from ansible_collections.keyward.bitlocker.tests.lab.estate.enrolments import muddle
 from ansible_collections.keyward.bitlocker.tests.lab.estate.lone_devices import lone_device
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_PROFILES, TENANT, Machine, Site
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenancy import ENTRA_RECORD, Tenancy
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject, LabEntry, LabHost
 
-#: the part of an estate's hosts that the conditions of the tenant may take
-SHARE = 4
+#: the part of an estate's hosts, in hundredths, that the conditions of the tenant may take
+SHARE = 30
 #: hosts whose condition speaks of one computer object or of the only copy: they stay in the directory alone
 _DIRECTORY_ALONE = frozenset(
     {"identity_collision", "ambiguous_owner", "left_domain", "domain_controller", "weak_join", "twin_disabled", "workgroup"}
@@ -35,7 +37,7 @@ def size(condition: Condition) -> int:
 
 def choose_hosts(hosts: int) -> list[tuple[Condition, int]]:
     """The conditions that get hosts, with the number of the copy: in order of priority, pairs once, as far as the share reaches."""
-    room, chosen = hosts // SHARE, []
+    room, chosen = hosts * SHARE // 100, []
     for copy in range(COPIES):
         for condition in ENTRA_HOST_CONDITIONS:
             if size(condition) <= room and not (condition.place == "pair" and copy):
@@ -159,6 +161,16 @@ def _ad_object_gone(tenancy: Tenancy, condition: str, copy: int) -> None:
     tenancy.site.escrow(computer.name, password, volume=volume)
 
 
+def _rejoined(tenancy: Tenancy, condition: str, copy: int) -> None:
+    site = tenancy.site
+    machine, computer = _member(tenancy, condition)
+    former = site.computer_of(machine.host, name=site.fresh_name("OLD"), machine_password=None, delete_after=True)
+    device = tenancy.join_hybrid(former, machine.host)
+    password, volume = tenancy.protected(machine)
+    tenancy.escrow(device, password, volume)
+    site.escrow(computer.name, password, volume=volume)
+
+
 def _pending_device(tenancy: Tenancy, condition: str, copy: int) -> None:
     """The directory was synchronised, the machine has not joined yet and knows of no device."""
     machine, computer = _member(tenancy, condition)
@@ -213,6 +225,18 @@ def _moved_drive(tenancy: Tenancy, condition: str, copy: int) -> None:
     tenancy.escrow(device, password, volume)
 
 
+def _moved_disk(tenancy: Tenancy, condition: str, copy: int) -> None:
+    """The second says it is the device that the first said it was when it was last heard."""
+    first, second = tenancy.standalone(condition), tenancy.standalone(condition)
+    device = tenancy.join(first.host)
+    tenancy.escrowed(first, device)
+    second.host.volumes = copying.deepcopy(first.host.volumes)
+    second.host.entra_device_id, second.host.entra_tenant_id = device.device_id, TENANT
+    first.host.fault = "refused"
+    heard = values.moment_before(tenancy.site.rng, tenancy.now, days=(31, 300))
+    tenancy.site.estate.stale_observations[first.host.inventory_name] = observation(first.host, heard)
+
+
 def _same_name(tenancy: Tenancy, condition: str, copy: int) -> None:
     first = tenancy.standalone(condition)
     name = first.host.netbios_name
@@ -257,6 +281,7 @@ HOSTS: dict[str, Callable[[Tenancy, str, int], None]] = {
     "renamed": _renamed,
     "renamed_in_ad": _renamed_in_ad,
     "ad_object_gone": _ad_object_gone,
+    "rejoined": _rejoined,
     "pending_device": _pending_device,
     "device_twice": _device_twice,
     "device_removed": _device_removed,
@@ -264,6 +289,7 @@ HOSTS: dict[str, Callable[[Tenancy, str, int], None]] = {
     "reimaged": _reimaged,
     "device_clone": _device_clone,
     "moved_drive": _moved_drive,
+    "moved_disk": _moved_disk,
     "at_entra_limit": _at_entra_limit,
     "hybrid_unreachable": _hybrid_unreachable,
     "entra_unescrowed": _entra_unescrowed,

@@ -393,6 +393,19 @@ def test_the_object_is_gone_and_the_device_lives_on() -> None:
     assert computers(judged(**content)) == {"pc1.lab.example": ("escrowed", [])}
 
 
+def test_a_machine_that_joined_the_domain_anew_keeps_its_device() -> None:
+    result = judged(
+        hosts=[host("PC1", 1, device=11, domain="lab.example")],
+        computers=[computer("PC1", object_guid=key(12)), computer("OLD", object_guid=key(11), delete_after=True)],
+        entries=[entry("PC1", 1)],
+        devices=[device(11, "PC1", trust_type="ServerAd")],
+        keys=escrowed(11, 1),
+        copies=2,
+    )
+    assert states(result) == {"pc1.lab.example": ("escrowed", [], [{"ad": "present", "entra": "present"}])}
+    assert computers(result) == {"pc1.lab.example": ("escrowed", [])}
+
+
 def test_a_device_that_waits_to_be_joined_is_nobodys() -> None:
     waiting = device(11, "PC1", trust_type=None, approximate_last_sign_in=None)
     content = {"computers": [computer("PC1", object_guid=key(11))], "entries": [entry("PC1", 1)], "devices": [waiting]}
