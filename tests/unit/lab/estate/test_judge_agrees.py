@@ -8,6 +8,7 @@ and a simulated tenant, is the demo's.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -148,8 +149,8 @@ def observation(host: LabHost) -> Observation:
 class Run:
     """What a run over an estate registers; judged with several stores, requirements and faults."""
 
-    def __init__(self, seed: int, hosts: int, *, entra: bool) -> None:
-        self.estate = generate(seed, hosts, now=NOW, entra=entra)
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
         self.observations = {host.inventory_name: [observation(host)] for host in self.estate.hosts}
         for name, earlier in self.estate.stale_observations.items():
             self.observations[name].append(parse_observation(name, earlier))
@@ -166,15 +167,47 @@ class Run:
 
 @pytest.mark.parametrize(("seed", "hosts"), [(11, 1), (12, 7), (13, 20), (14, 60), (15, 60), (16, 64), (17, 200)])
 def test_report_equals_truth(seed: int, hosts: int) -> None:
-    run = Run(seed, hosts, entra=False)
+    run = Run(generate(seed, hosts, now=NOW))
     for fault in (None, "ad_down", "ad_no_rights"):
         assert run.differences(("ad",), fault=fault) == []
 
 
 @pytest.mark.parametrize(("seed", "hosts"), [(21, 1), (22, 8), (23, 20), (24, 60), (25, 60), (26, 64), (27, 130), (28, 200)])
 def test_report_over_two_stores_equals_truth(seed: int, hosts: int) -> None:
-    run = Run(seed, hosts, entra=True)
+    run = Run(generate(seed, hosts, now=NOW, entra=True))
     for copies in (1, 2):
         for fault in (None, "ad_down", "ad_no_rights", "entra_down", "entra_throttled"):
             assert run.differences(("ad", "entra"), copies=copies, fault=fault) == [], (copies, fault)
     assert run.differences(("ad",)) == []
+
+
+def disturb(estate: Estate, rng: random.Random) -> None:
+    """Let a few things be as no generator makes them: anybody states any device, objects and devices come, go and change what they are."""
+    for _unused in range(rng.randrange(2, 8)):
+        host, device, computer = rng.choice(estate.hosts), rng.choice(estate.entra_devices), rng.choice(estate.computers)
+        match rng.randrange(9):
+            case 0 | 1:
+                host.entra_device_id, host.entra_tenant_id = device.device_id, estate.entra_tenant_id
+            case 2:
+                host.entra_device_id = None
+            case 3:
+                device.trust_type = rng.choice(["ServerAd", "AzureAd", "Workplace", None])
+            case 4:
+                device.soft_deleted = not device.soft_deleted
+            case 5:
+                device.display_name = rng.choice(["", "a/b", host.netbios_name])
+            case 6:
+                rng.choice(estate.entra_keys).device_id = rng.choice([None, device.device_id])
+            case 7:
+                computer.enabled = not computer.enabled
+            case 8:
+                computer.delete_after = True
+
+
+@pytest.mark.parametrize("seed", range(300, 325))
+def test_report_over_a_disturbed_estate_equals_truth(seed: int) -> None:
+    estate, rng = generate(seed, 14, now=NOW, entra=True), random.Random(seed)
+    disturb(estate, rng)
+    run = Run(estate)
+    for copies, fault in ((1, None), (2, None), (1, "ad_down"), (1, "entra_down")):
+        assert run.differences(("ad", "entra"), copies=copies, fault=fault) == [], (copies, fault)
