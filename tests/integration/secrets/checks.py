@@ -23,14 +23,14 @@ def assert_clean(box: Box, ground: Ground, *, environment: Collection[str] = ())
     ``environment`` are secrets that the run got by its environment: the kernel shows them in Ansible's own processes, nothing else may.
     """
     found = leaks_of(box, ground)
-    problems = [str(leak) for leak in found if leak.place != PROCESSES or leak.secret not in environment]
     shown = {leak.secret for leak in found if leak.place == PROCESSES}
-    problems += [f"the environment had no {name}, or nobody looked" for name in environment if name not in shown]
+    problems = [f"the environment had no {name}, or nobody looked" for name in environment if name not in shown]
     problems += [f"written where nobody looks: {path}" for path in box.written_elsewhere()]
     problems += [f"trouble while watching: {note}" for note in box.notes("trouble")]
     problems += [f"not guarded against core dumps: {note}" for note in unguarded(box, ground)]
+    problems += [str(leak) for leak in found if leak.place != PROCESSES or leak.secret not in environment]
     if problems:
-        raise AssertionError("\n".join(problems[:30]))
+        raise AssertionError("\n".join(problems[:40]))
 
 
 def unguarded(box: Box, ground: Ground) -> list[dict[str, Any]]:

@@ -148,3 +148,26 @@ OF_DIGITS: dict[str, Spelling] = {
     "all but the ends": lambda text: text[3:-3].encode(),
     "by twos": lambda text: "\n".join(f"{one} {two}" for one, two in list(pairwise(_groups(text)))[::2]).encode(),
 }
+
+
+def _parts(text: str) -> list[str]:
+    return text.split(".")
+
+
+#: of a token in three parts
+OF_TOKENS: dict[str, Spelling] = {
+    "Bearer header": lambda text: f"'Authorization': 'Bearer {text}'".encode(),
+    "OAuth answer": lambda text: json.dumps({"token_type": "Bearer", "expires_in": 3599, "access_token": text}).encode(),
+    "form field": lambda text: urllib.parse.urlencode({"grant_type": "client_credentials", "client_assertion": text}).encode(),
+    "without its header": lambda text: text.partition(".")[2].encode(),
+    "payload alone": lambda text: _parts(text)[1].encode(),
+    "signature alone": lambda text: _parts(text)[2].encode(),
+    "parts on lines": lambda text: "\n".join(f"  - {part}" for part in _parts(text)).encode(),
+    "signature as bytes": lambda text: base64.b64encode(base64.urlsafe_b64decode(_parts(text)[2] + "==")),
+    "cut by a log": lambda text: f"{text[:40]}... {len(text)} characters".encode(),
+    "end of it": lambda text: f"...{text[-20:]}".encode(),
+    "base64 of the header": lambda text: base64.b64encode(f"Bearer {text}".encode()),
+    "gzip of a dump": lambda text: gzip.compress(repr({"token": text.encode()}).encode()),
+    "UTF-16 of a part": lambda text: text[50:90].encode("utf-16-le"),
+    "wrapped at 40": lambda text: "\n".join(text[at : at + 40] for at in range(0, len(text), 40)).encode(),
+}

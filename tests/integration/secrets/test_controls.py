@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import INPUTS, Box
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.canaries import make_entra_secrets
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.checks import assert_clean, unguarded
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.ground import Ground
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.scanner import Scanner
@@ -36,22 +37,39 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_every_sink_shows_its_leak(ground: Ground, box: MakeBox) -> None:
+def make_canaries() -> dict[str, dict[str, str]]:
+    """Kind of secret -> way -> a secret of that kind that goes this way alone."""
     rng = random.Random(11)
-    canaries = {way: values.recovery_password(rng) for way in WAYS}
+    canaries = {"recovery": {way: values.recovery_password(rng) for way in WAYS}}
+    for way in WAYS:
+        for kind, value in make_entra_secrets(rng).items():
+            canaries.setdefault(kind, {})[way] = value
+    return canaries
+
+
+def test_every_sink_shows_its_leak(ground: Ground, box: MakeBox) -> None:
+    canaries = make_canaries()
     run = box()
+    arguments = [f"{{{{ canaries['{kind}'].module }}}}" for kind in canaries]
+    failures = " and ".join(f"{{{{ canaries['{kind}'].failure }}}}" for kind in canaries)
     tasks: list[dict[str, Any]] = [
-        {"leak": {}, "ignore_errors": True},
-        {"ansible.builtin.command": {"argv": ["/bin/true", "{{ canaries.module }}"]}, "no_log": True},
-        {"ansible.builtin.fail": {"msg": "it failed with {{ canaries.failure }}"}, "ignore_errors": True},
+        *({"leak": {"kind": kind}, "ignore_errors": True} for kind in canaries),
+        {"ansible.builtin.command": {"argv": ["/bin/true", *arguments]}, "no_log": True},
+        {"ansible.builtin.fail": {"msg": f"it failed with {failures}"}, "ignore_errors": True},
     ]
     play = run.give("play.yml", [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}])
     given = run.give("variables.yml", {"canaries": canaries, "address": ground.lab.block.infrastructure(60)})
     assert run.play(play, variables=[given]) == 0, run.text("stdout")[-3000:]
     assert "...ignoring" in run.text("stdout")
-    leaks = Scanner(canaries).scan_files(run.folder, inputs=[INPUTS])
-    places = {way: {leak.place for leak in leaks if leak.secret == way} for way in WAYS}
-    missed = {(way, sink) for way, sinks in WAYS.items() for sink in sinks if not any(place.startswith(sink) for place in places[way])}
+    known = {f"{kind}, {way}": value for kind, by_way in canaries.items() for way, value in by_way.items()}
+    leaks = Scanner(known).scan_files(run.folder, inputs=[INPUTS])
+    missed = {
+        (kind, way, sink)
+        for kind in canaries
+        for way, sinks in WAYS.items()
+        for sink in sinks
+        if not any(leak.place.startswith(sink) for leak in leaks if leak.secret == f"{kind}, {way}")
+    }
     assert missed == set()
     # what leaves no trace inside the folder is told in other ways
     assert [path for path in run.written_elsewhere() if path.startswith("/tmp/tmp")]

@@ -50,9 +50,13 @@ def by_transport(ground: Ground) -> dict[str, str]:
 
 def test_the_whole_fleet_with_every_fault(ground: Ground, box: MakeBox) -> None:
     run = box()
-    assert report(run, ground, keyward_gather_subset=["all"], keyward_query="computers[].name") == 0, run.text("stdout")[-3000:]
+    formats = ["json", "csv", "html", "md"]
+    subsets = ["all"]
+    assert report(run, ground, keyward_gather_subset=subsets, keyward_query="@", keyward_formats=formats) == 0, run.text("stdout")[-3000:]
     assert_clean(run, ground)
+    assert {path.suffix[1:] for path in run.report.iterdir()} == set(formats)
     written = json.loads((run.report / "escrow-report.json").read_text())
+    assert {name: store["state"] for name, store in written["stores"].items()} == {"ad": "searched", "entra": "searched"}
     codes = {finding["code"] for finding in written["findings"]}
     assert {f"KW-HST-00{number}" for number in range(1, 6)} <= codes
     # every authentication really took place, so that its password was really there to leak
@@ -60,6 +64,29 @@ def test_the_whole_fleet_with_every_fault(ground: Ground, box: MakeBox) -> None:
     answered = {transport for transport, name in by_transport(ground).items() if name in observed}
     assert {"basic", "ntlm", "kerberos", "credssp"} <= answered
     assert "kinit" in {note["executable"] for note in run.notes("child")}
+    judge(ground, box("gate"), run.report / "escrow-report.json")
+
+
+def judge(ground: Ground, run: Box, report: Path) -> None:
+    """The gate, over the report with everything that can be written, and over files that are none and hold secrets."""
+    gate = "keyward.bitlocker.compliance_gate"
+    rule = {"name": "all of it", "expression": "computers", "severity": "high", "message": "so it is"}
+    tasks: list[dict[str, Any]] = [
+        {gate: {"report_file": str(report), "junit_file": str(run.report / "gate.xml"), "rules": [rule], "baseline": str(report)}},
+        {gate: {"report_file": str(report), "junit_file": str(run.report / "all.xml"), "rules": [rule], "min_coverage": 0}},
+        {gate: {"report_file": str(ground.lab.vars_file)}},
+        {gate: {"report_file": str(ground.lab.folder / "entra.ready")}},
+        {gate: {"report_file": str(report), "baseline": str(ground.lab.folder / "entra.ready")}},
+        {gate: {"report": {"summary": "{{ login }}", "{{ login.password }}": "{{ login.password }}"}}},
+        {gate: {"report_variable": "login"}},
+        {gate: {"report_file": str(report), "rules": [{**rule, "expression": "'{{ login.password }}' ||"}]}},
+    ]
+    tasks = [{**task, "ignore_errors": True} for task in tasks]
+    book = run.give("play.yml", [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}])
+    assert run.play(book, variables=[run.give("variables.yml", {"login": ground.login(REPORT)})]) == 0
+    assert_clean(run, ground)
+    assert "testcase" in run.text("report/all.xml")
+    assert run.text("stdout").count("...ignoring") >= 6
 
 
 def test_what_the_lab_leaves_beside_a_report(ground: Ground) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import 
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.checks import assert_clean
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.ground import WRONG_DIRECTORY_PASSWORD, Ground
 from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import ADMINISTRATOR, NO_RIGHTS, REPORT, REVEAL
+from ansible_collections.keyward.bitlocker.tests.lab.entra.accounts import REVEAL as APPLICATION
 from ansible_collections.keyward.bitlocker.tests.lab.estate.values import is_recovery_password
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabEntry
 
@@ -45,6 +46,14 @@ def reveal(name: str, *, login: str = "login", **more: Any) -> dict[str, Any]:
     return {"name": name, INFO: {**options, "reveal": True, "reason": "INC-4711", **more}, **keywords}
 
 
+def reveal_entra(name: str, ground: Ground, **more: Any) -> dict[str, Any]:
+    """The same of Entra ID."""
+    keywords = {key.removeprefix("task_"): more.pop(key) for key in list(more) if key.startswith("task_")}
+    options = {option: f"{{{{ entra.{option} }}}}" for option in ground.entra(APPLICATION)}
+    options |= {"reveal": True, "reason": "INC-4712", **more}
+    return {"name": name, "keyward.bitlocker.entra_recovery_key_info": options, **keywords}
+
+
 def handed_out(variable: str) -> list[dict[str, Any]]:
     """Tasks that say what a variable holds, in hashes, and assure that it is not shown by talking about other things."""
     return [
@@ -62,6 +71,7 @@ def play(box: Box, ground: Ground, tasks: list[dict[str, Any]], *, gather: bool 
     variables["wrong"] = ground.login(REVEAL, password=WRONG_DIRECTORY_PASSWORD)
     variables["mirror"] = ground.login(REVEAL, server=[ground.mirrors.directory])
     variables["mirror_bind"] = ground.login(REPORT, server=[ground.mirrors.directory])
+    variables["entra"] = ground.entra(APPLICATION)
     variables["nobody"] = ground.login(REVEAL, server=[ground.lab.block.infrastructure(99)], port=636)
     book = box.give("play.yml", [{"name": "Reveal", "hosts": "localhost", "connection": "local", "gather_facts": gather, "tasks": tasks}])
     box.play(book, variables=[box.give("variables.yml", variables)])
@@ -163,6 +173,7 @@ def test_reveals_that_fail_show_why_and_nothing_else(ground: Ground, box: MakeBo
 @pytest.mark.parametrize("callback", ["ansible.builtin.minimal", "ansible.builtin.oneline", "default, as YAML"])
 def test_other_callbacks(ground: Ground, box: MakeBox, callback: str) -> None:
     (entry,) = entries_of(ground, 1)
+    key = next(key for key in ground.lab.estate.entra_keys if is_recovery_password(key.password) and key.device_id)
     settings = {"ANSIBLE_STDOUT_CALLBACK": callback}
     if callback.startswith("default"):
         settings = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}
@@ -173,10 +184,13 @@ def test_other_callbacks(ground: Ground, box: MakeBox, callback: str) -> None:
         reveal("Loops", key_id="{{ item }}", task_loop=[entry.key_id]),
         reveal("Fails", key_id=entry.key_id, login="report", task_ignore_errors=True),
         reveal("Is refused", key_id=entry.key_id, login="wrong", task_ignore_errors=True),
+        reveal_entra("From Entra ID", ground, key_id=key.key_id, task_register="of_entra"),
+        *handed_out("of_entra"),
+        reveal_entra("Fails at Entra ID", ground, key_id=key.key_id, client_id=key.key_id, task_ignore_errors=True),
     ]
     play(run, ground, tasks)
     assert_clean(run, ground)
-    assert hashed([entry.password])[0] in run.text("stdout")
+    assert all(hashed([value])[0] in run.text("stdout") for value in (entry.password, key.password))
 
 
 @pytest.mark.parametrize("place", ["bind", "fsync"])

@@ -13,22 +13,25 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.box import INPUTS, SINKS
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.canaries import make_entra_secrets
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.entra_credentials import SHAPES
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.ground import ODD_PASSWORD, make_estate, secrets_of
 from ansible_collections.keyward.bitlocker.tests.integration.secrets.scanner import Leak, Scanner
-from ansible_collections.keyward.bitlocker.tests.integration.secrets.spellings import GENERAL, OF_DIGITS
+from ansible_collections.keyward.bitlocker.tests.integration.secrets.spellings import GENERAL, OF_DIGITS, OF_TOKENS
 from ansible_collections.keyward.bitlocker.tests.lab.estate import values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 #: a group below 100000 and one below 10000, as arithmetic makes them
 RECOVERY = "000077-123453-623447-720885-000011-109989-244442-475310"
-SECRETS = {"recovery": RECOVERY, "account": "Lab-Report-4711", "odd": ODD_PASSWORD}
+SECRETS = {"recovery": RECOVERY, "account": "Lab-Report-4711", "odd": ODD_PASSWORD, **make_entra_secrets(random.Random(4))}
 SCANNER = Scanner(SECRETS)
 PACKAGE = random.Random(3).randbytes(160)
 WITH_PACKAGE = Scanner({"package": PACKAGE})
 
 CASES = [(name, spelling, secret) for name, spelling in GENERAL.items() for secret in SECRETS]
 CASES += [(name, spelling, "recovery") for name, spelling in OF_DIGITS.items()]
+CASES += [(name, spelling, "token") for name, spelling in OF_TOKENS.items()]
 INNER = ("as it is", "base64, alignment 1", "Basic authentication", "hex", "hex with colons", "JSON", "URL, all of it", "backslash u")
 OUTER = (
     "base64, alignment 2",
@@ -145,6 +148,36 @@ def test_neighbours_of_a_secret_are_none() -> None:
     assert [SCANNER.scan(data) for data in clean] == [set()] * len(clean)
 
 
+@pytest.mark.parametrize("start", [0, 21, 150])
+def test_any_sixteen_characters_of_a_long_text_are_a_leak(start: int) -> None:
+    piece = SECRETS["token"][start : start + 16]
+    assert {leak.secret for leak in SCANNER.scan(f"x{piece}x".encode())} == {"token"}
+    assert not SCANNER.scan(f"x{piece[:15]}x".encode())
+
+
+@pytest.mark.parametrize("name", ["as it is", "JSON", "base64 twice", "gzip in base64 in JSON", "URL, all of it", "HTML, numbered in hex"])
+def test_shapes_are_found_whoever_made_them(name: str) -> None:
+    shaped = Scanner({}, SHAPES)
+    for text, shape in (
+        (SECRETS["token"], "a signed token"),
+        ("kwlabtoken.eyJhIjoxfQ.00ff", "a token of the lab"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "a private key"),
+    ):
+        assert {leak.secret for leak in shaped.scan(GENERAL[name](text))} == {shape}
+    assert not shaped.scan(b"-----BEGIN CERTIFICATE----- eyJhbGciOi and kwlab tokens")
+
+
+def test_what_is_learnt_later_is_found() -> None:
+    scanner = Scanner({"account": "Lab-Report-4711"})
+    assert not scanner.scan(b"nothing")
+    scanner.learn({"token": SECRETS["token"], "recovery": RECOVERY})
+    assert {leak.secret for leak in scanner.scan(f"{SECRETS['token']} {RECOVERY} Lab-Report-4711".encode())} == {
+        "token",
+        "recovery",
+        "account",
+    }
+
+
 def test_it_says_whose_secret_is_where_and_how() -> None:
     (found,) = SCANNER.scan(GENERAL["gzip in base64 in JSON"](RECOVERY), "log")
     assert found == Leak("log", "recovery", found.view)
@@ -162,7 +195,7 @@ def test_a_secret_too_short_to_look_for_is_refused() -> None:
 def test_the_secrets_of_the_lab_are_many_and_all_looked_for() -> None:
     secrets = secrets_of(make_estate())
     kinds = {name.split()[0] for name in secrets}
-    assert kinds == {"wrong", "account", "host", "protector", "machine", "entry", "package"}
+    assert kinds == {"wrong", "account", "host", "protector", "machine", "entry", "package", "entra", "client"}
     assert len(secrets) > 200
     scanner = Scanner(secrets)
     for name, value in secrets.items():

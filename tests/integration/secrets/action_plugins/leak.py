@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leaks a secret in every way that a careless plugin could: the positive control of the secrets test. Never used for anything else.
 
-It takes the name of a variable that holds, by the name of the way, what to leak.
+The variable ``canaries`` holds, by kind of secret and name of the way, what to leak; ``kind`` says which kind.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go all ways, or the one that is named."""
         self._address = str((task_vars or {})["address"])
-        values = {name: str(value) for name, value in (task_vars or {})["canaries"].items()}
-        ways = self._task.args.get("ways") or [name.removeprefix("way_") for name in dir(self) if name.startswith("way_")]
+        self._kind = str(self._task.args["kind"])
+        values = {name: str(value) for name, value in (task_vars or {})["canaries"][self._kind].items()}
+        ways = [name.removeprefix("way_") for name in dir(self) if name.startswith("way_")]
         result: dict[str, Any] = {"changed": False}
         for way in ways:
             result |= getattr(self, f"way_{way}")(values.get(way, "")) or {}
@@ -37,7 +38,8 @@ class ActionModule(ActionBase):
         return {"shown": value}
 
     def way_fact(self, value: str) -> dict[str, Any]:
-        return {"ansible_facts": {"leaked": base64.b64encode(f"x{value}".encode()).decode()}, "_ansible_facts_cacheable": True}
+        name = f"leaked_{self._kind}".replace(" ", "_")
+        return {"ansible_facts": {name: base64.b64encode(f"x{value}".encode()).decode()}, "_ansible_facts_cacheable": True}
 
     def way_warning(self, value: str) -> None:
         Display().warning(f"it is {value.replace('-', ' ')} today")
@@ -58,14 +60,14 @@ class ActionModule(ActionBase):
 
     def way_local_temp(self, value: str) -> None:
         """Ansible itself removes this folder at its end."""
-        Path(constants.DEFAULT_LOCAL_TMP, "argument").write_text(value.replace("-", ""))
+        Path(constants.DEFAULT_LOCAL_TMP, f"argument {self._kind}").write_text(value.replace("-", ""))
 
     def way_home(self, value: str) -> None:
-        Path("~/.ansible/keyward.json").expanduser().write_bytes(value.encode("utf-16-be"))
+        Path(f"~/.ansible/keyward {self._kind}.json").expanduser().write_bytes(value.encode("utf-16-be"))
 
     def way_report(self, value: str) -> None:
         groups = "".join(f"<td>{group}</td>" for group in value.split("-"))
-        Path(os.environ["KEYWARD_EVERYTHING"]).with_name("report").joinpath("report.html").write_text(f"<tr>{groups}</tr>")
+        Path(os.environ["KEYWARD_EVERYTHING"]).with_name("report").joinpath(f"report {self._kind}.html").write_text(f"<tr>{groups}</tr>")
 
     def way_audit(self, value: str) -> None:
         with Path(os.environ["KEYWARD_AUDIT_FILE"]).open("a") as file:
