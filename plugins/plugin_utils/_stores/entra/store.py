@@ -58,8 +58,16 @@ class EntraStore:
         intune = None
         if reader.settings.intune:
             intune = IntuneReading(state=state, reason=reason) if state is StoreState.DOWN else reader.add_intune()
-        owners = tuple(reader.owners.values())
-        return StoreReading(store=parse.STORE, state=state, reason=reason, owners=owners, entries=tuple(entries), intune=intune)
+        return StoreReading(
+            store=parse.STORE,
+            state=state,
+            reason=reason,
+            owners=tuple(reader.owners.values()),
+            entries=tuple(entries),
+            # a domain's name does not tell it, nor does a managed identity
+            tenant=parse.guid(reader.settings.tenant),
+            intune=intune,
+        )
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Nothing: Graph has no key whose name alone can be seen."""

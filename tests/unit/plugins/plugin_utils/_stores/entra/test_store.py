@@ -112,6 +112,14 @@ def test_a_reading_asks_for_metadata_with_the_headers_and_nothing_else(peer: Pee
     assert len(peer.token_requests()) == 1
 
 
+@pytest.mark.parametrize(("given", "known"), [(TENANT.upper(), TENANT), ("corp.example", None)])
+def test_a_reading_says_which_tenant_it_comes_from(peer: Peer, made: Made, timing: Timing, given: str, known: str | None) -> None:
+    base = f"/{given}/v2.0/.well-known/openid-configuration"
+    found = {f"{name}_endpoint": f"{peer.url}/{TENANT}/oauth2/v2.0/{name}" for name in ("authorization", "token")}
+    peer.on(base, Reply(body={"issuer": f"{peer.url}/{TENANT}/v2.0"} | found))
+    assert read(made(tenant=given), timing).tenant == known
+
+
 def test_owners_and_entries(peer: Peer, made: Made, timing: Timing) -> None:
     peer.on(DEVICES, page(device(1, deviceId=device_id(1).upper()), device(2, trustType="ServerAd", displayName=None)))
     peer.on(KEYS, page(key(1, 1, id=key_id(1).upper()), key(2, 2, volumeType="2")))
