@@ -13,6 +13,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from .text import visible
@@ -21,6 +22,9 @@ from .text import visible
 _SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 #: also behind spaces and quotes; a spreadsheet that splits at semicolons would begin a cell after each one
 _FORMULA = re.compile(rf"(?:^|(?<=;))(?=[\s\"']*[{re.escape(_SIGNS)}])")
+#: what a cell must be quoted for (RFC 4180)
+_QUOTED = re.compile(r"[,\"\r\n]")
+_QUOTE = '"'
 _BEGINNINGS = frozenset(" \"'" + _SIGNS)
 
 COLUMNS = (
@@ -67,28 +71,37 @@ def cell(value: object) -> str:
     return _FORMULA.sub("'", visible(text))
 
 
+class _Cells(dict[object, str]):
+    """The cell of each value as the file has it, made once: most values come again and again. Not for truth values: True is 1 here."""
+
+    def __missing__(self, value: object) -> str:
+        text = cell(value)
+        made = self[value] = f'"{text.replace(_QUOTE, _QUOTE * 2)}"' if _QUOTED.search(text) else text
+        return made
+
+
 def render(document: Mapping[str, Any]) -> str:
     """The whole file's text, beginning with the byte order mark."""
-    out = io.StringIO()
-    out.write("\ufeff")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([cell(row.get(name)) for name in COLUMNS] for row in rows(document))
-    return out.getvalue()
+    written = _Cells().__getitem__
+    lines = [",".join(map(written, map(row.get, COLUMNS))) for row in rows(document)]
+    return "\ufeff" + "\r\n".join([",".join(COLUMNS), *lines, ""])
 
 
 def same_content(one: str, other: str) -> bool:
     """Whether two tables say the same, whenever they were made; what is no table says something else."""
     try:
-        return _lasting(one) == _lasting(other)
+        # row by row: all of them at once are hundreds of megabytes in a large fleet
+        return all(row == lies_there for row, lies_there in zip_longest(_lasting(one), _lasting(other)))
     except csv.Error:
         return False
 
 
-def _lasting(text: str) -> list[list[str]]:
-    volatile = {COLUMNS.index(name) for name in VOLATILE_COLUMNS}
-    found = csv.reader(io.StringIO(text, newline=""))
-    return [[value for number, value in enumerate(row) if number not in volatile] for row in found]
+def _lasting(text: str) -> Iterator[list[str]]:
+    places = sorted((COLUMNS.index(name) for name in VOLATILE_COLUMNS), reverse=True)
+    for row in csv.reader(io.StringIO(text, newline="")):
+        for place in places:
+            del row[place : place + 1]
+        yield row
 
 
 def rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -118,7 +131,7 @@ def _volume(shared: dict[str, Any], volume: Mapping[str, Any], joins: Mapping[st
     row = shared | {
         "volume": volume["volume"],
         "volume_type": volume["type"],
-        "in_scope": volume["in_scope"],
+        "in_scope": cell(volume["in_scope"]),
         "verdict": volume["verdict"],
         "flags": _list(volume["flags"]),
         "method": volume["method"],
@@ -130,7 +143,7 @@ def _volume(shared: dict[str, Any], volume: Mapping[str, Any], joins: Mapping[st
     for protector in volume["protectors"]:
         named = row | {"protector_type": protector["type"], "key_id": protector["key_id"]}
         for store, holding in protector.get("stores", {}).items():
-            yield named | _holding(holding) | {"store": store, "join": joins.get(store)}
+            yield {**named, **_holding(holding), "store": store, "join": joins.get(store)}
         if not protector.get("stores"):
             yield named
     if not volume["protectors"]:
@@ -150,7 +163,10 @@ def _holding(holding: Mapping[str, Any]) -> dict[str, Any]:
 def _intune(facts: Mapping[str, Any] | None) -> dict[str, Any]:
     if facts is None:
         return {}
-    return {"intune_encrypted": "unknown" if facts["encrypted"] is None else facts["encrypted"], "intune_last_sync": facts["last_sync"]}
+    return {
+        "intune_encrypted": "unknown" if facts["encrypted"] is None else cell(facts["encrypted"]),
+        "intune_last_sync": facts["last_sync"],
+    }
 
 
 def _list(words: Sequence[str], between: str = " ") -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 SCHEMA_VERSION = 1
 #: keys whose value is about the moment of the run, not about the estate
 VOLATILE_KEYS = ("generated_at",)
+#: plain data holds no circles, and looking for them takes a third of the time
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -44,16 +46,29 @@ def build(judgement: EstateJudgement, scope: Mapping[str, Any]) -> dict[str, Any
 
 def to_json(document: Mapping[str, Any]) -> str:
     """The report's file text: UTF-8, one computer and one finding a line (a large fleet stays greppable and quick to write)."""
-    parts = []
+    return "".join(_pieces(document))
+
+
+def _pieces(document: Mapping[str, Any]) -> Iterator[str]:
+    """The file's text, piece by piece: the whole of a large fleet's is held once at most."""
+    before = "{\n"
     for key, value in document.items():
-        if isinstance(value, list):
-            items = ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in value)
-            text = f"[\n  {items}\n ]" if items else "[]"
-        else:
-            text = json.dumps(value, ensure_ascii=False)
-        parts.append(f" {json.dumps(key)}: {text}")
+        yield f"{before} {_json(key)}: "
+        before = ",\n"
+        if not isinstance(value, list) or not value:
+            yield _json(value)
+            continue
+        yield f"[\n  {_json(value[0])}"
+        for item in value[1:]:
+            yield f",\n  {_json(item)}"
+        yield "\n ]"
+    yield "\n}\n" if document else "{\n\n}\n"
+
+
+def _json(value: object) -> str:
     # half a surrogate pair (a name in a broken encoding) can be in no UTF-8 file; what replaces it is JSON's own spelling of it
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "backslashreplace").decode("utf-8")
+    text = _ENCODER.encode(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -63,7 +78,10 @@ def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def digest(document: Mapping[str, Any]) -> str:
     """SHA-256 of what the report says, whenever it was made: what files in other formats carry to be told apart by."""
-    return hashlib.sha256(to_json(_without_times(document)).encode("utf-8")).hexdigest()
+    found = hashlib.sha256()
+    for piece in _pieces(_without_times(document)):
+        found.update(piece.encode("utf-8"))
+    return found.hexdigest()
 
 
 def _without_times(report: Mapping[str, Any]) -> dict[str, Any]:
