@@ -60,7 +60,7 @@ class Query:
 
     def url(self, root: str) -> str:
         """The address, options in the order given and with a literal dollar sign, as the documentation writes them."""
-        options = "&".join(f"{name}={quote(value, safe=chr(39) + ',()$-._~')}" for name, value in self.options.items())
+        options = "&".join(f"{name}={quote(value, safe=chr(39) + ',()$-._~', errors='replace')}" for name, value in self.options.items())
         return f"{root}/{VERSION}/{self.path}" + (f"?{options}" if options else "")
 
 
@@ -96,6 +96,10 @@ class Graph:
         body = self._body(answer, query)
         inner = body.get("value")
         return inner if isinstance(inner, dict) else body
+
+    def stranger(self, query: Query) -> BadDataError:
+        """The error of an answer that is not the object that was asked for: whether that exists, nobody knows."""
+        return BadDataError(query.attempted, target=self._root, meaning="what came is not what was asked for", remedy="Try again.")
 
     def rows(self, query: Query, outcome: Outcome, what: str = "") -> Iterator[dict[str, Any]]:
         """The objects of a list, over all pages; how it ends is written into ``outcome``. ``what`` names them for progress.

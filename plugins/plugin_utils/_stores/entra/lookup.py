@@ -169,16 +169,23 @@ class EntraLookup:
         entries = []
         for digits in dict.fromkeys(wanted):
             key_id = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+            outcome = self._outcome()
             try:
-                row = self._reader.graph.one(keys.one(key_id))
+                entries += self._of_key(key_id)
             except KeywardError as problem:
-                self._outcome().problem = problem
-                continue
-            self._outcome()
-            entry = parse.parse_entry(row) if row else None
-            if entry is not None and entry.key_ids == (key_id,):
-                entries.append(entry)
+                outcome.problem = problem
         return entries
+
+    def _of_key(self, key_id: str) -> list[Entry]:
+        """The key of this ID, if there is one. Raises why that cannot be said."""
+        query = keys.one(key_id)
+        row = self._reader.graph.one(query)
+        if row is None:
+            return []
+        entry = parse.parse_entry(row)
+        if entry is None or entry.key_ids != (key_id,):
+            raise self._reader.graph.stranger(query)
+        return [entry]
 
     def _find_owners(self, entries: Sequence[Entry]) -> None:
         owner_ids = [owner_id for owner_id in dict.fromkeys(entry.owner_id for entry in entries) if parse.guid(owner_id)]

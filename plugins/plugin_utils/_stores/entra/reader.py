@@ -86,10 +86,13 @@ class EntraReader:
 
     def read_object(self, object_id: str) -> Owner | None:
         """The device of an object ID, None where there is none. Raises why it could not be read."""
-        row = self.graph.one(devices.object_of(object_id))
-        owner = parse.parse_owner(row, self._scope) if row is not None else None
-        if owner is None or owner.location != f"device {object_id}":
+        query = devices.object_of(object_id)
+        row = self.graph.one(query)
+        if row is None:
             return None
+        owner = parse.parse_owner(row, self._scope)
+        if owner is None or owner.location != f"device {object_id}":
+            raise self.graph.stranger(query)
         self.owners[owner.owner_id] = owner
         return owner
 

@@ -259,3 +259,30 @@ def test_a_key_of_a_device_is_not_lost_with_its_device(peer: Peer, made: Made, t
     found = find(made(), timing, [], [key_id(1)])
     assert found.state is StoreState.PARTIAL
     assert [(entry.owner_id, entry.deleted) for entry in found.entries] == [(device_id(1), False)]
+
+
+# --- single objects -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [{}, {"value": {}}, error("InternalError"), key(2, 1), {"id": None}, {"value": [key(1, 1)]}])
+def test_an_answer_that_is_not_the_key_asked_for_is_no_absence(peer: Peer, made: Made, timing: Timing, body: dict[str, Any]) -> None:
+    peer.on(f"{KEYS}/{key_id(1)}", Reply(body=body))
+    found = find(made(), timing, [], [key_id(1)])
+    assert (found.entries, found.not_found) == ((), (key_id(1),))
+    assert found.state is not StoreState.SEARCHED
+    assert found.reason
+
+
+@pytest.mark.parametrize("body", [{}, error("InternalError"), device(2), {"value": [device(1)]}])
+def test_an_answer_that_is_not_the_device_asked_for_is_no_absence(peer: Peer, made: Made, timing: Timing, body: dict[str, Any]) -> None:
+    object_id = device(1)["id"]
+    peer.on(f"{DEVICES}/{object_id}", Reply(body=body))
+    found = find(made(), timing, [object_id], [])
+    assert found.state is StoreState.PARTIAL
+    assert found.not_found == (object_id,)
+
+
+def test_a_name_that_can_be_written_nowhere_is_nobodys(peer: Peer, made: Made, timing: Timing) -> None:
+    found = find(made(), timing, ["PC\ud800", "'"], [])
+    assert (found.state, found.not_found) == (StoreState.SEARCHED, ("PC\ud800", "'"))
+    assert [request.query["$filter"] for request in peer.graph(DEVICES)] == ["displayName eq 'PC?'", "displayName eq ''''"]
