@@ -135,8 +135,9 @@ class TokenSource:
                 "sign in with a device code", meaning="there is nobody to show the code to", remedy="Use another auth_method."
             )
         flow = application.initiate_device_flow(scopes=self._delegated, claims_challenge=claims)
-        code, page = flow.get("user_code"), flow.get("verification_uri")
-        if not isinstance(code, str) or not isinstance(page, str) or not isinstance(flow.get("device_code"), str):
+        code, page, secret = flow.get("user_code"), flow.get("verification_uri"), flow.get("device_code")
+        if not isinstance(code, str) or not isinstance(page, str) or not isinstance(secret, str) or secret in f"{page} {code}":
+            # what is shown must not hold what the token is asked for with
             return flow
         self._say(f"Entra ID: open {page[:200]} in a browser and enter the code {code[:40]}")
         timing = self._wire.timing

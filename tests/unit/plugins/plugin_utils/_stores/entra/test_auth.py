@@ -285,6 +285,15 @@ def test_a_device_code_that_is_none(peer: Peer, made: Made, timing: Timing, flow
         connect(made(auth_method="device_code"), timing, lambda _text: None)
 
 
+@pytest.mark.parametrize("member", ["user_code", "verification_uri"])
+def test_a_page_that_would_show_the_device_code(peer: Peer, made: Made, timing: Timing, member: str) -> None:
+    device_code(peer, GRANTED, **{member: "https://login.example/made-up-device-code"})
+    said: list[str] = []
+    with pytest.raises(AuthenticationError):
+        connect(made(auth_method="device_code"), timing, said.append)
+    assert said == []
+
+
 def test_a_device_code_needs_somebody_to_show_it_to(peer: Peer, made: Made, timing: Timing) -> None:
     assert isinstance(refused(made(auth_method="device_code"), timing), OptionError)
 
