@@ -29,12 +29,19 @@ EXITS = {
     ("plugin_utils/_stores/entra/credentials.py", "read"): "the federated token: to msal, when it asks for it",
     ("plugin_utils/_stores/entra/credentials.py", "_load"): "the password of a certificate's key: to cryptography",
     ("plugin_utils/_stores/entra/graph.py", "_headers"): "the token: to Graph, over TLS",
+    ("plugin_utils/_windows/key_packages.py", "encoded_readings"): "a key package: into the result of volume_info, which is then no-log",
     ("plugin_utils/_windows/wsman/transports/kerberos.py", "kinit"): "the account's password: to kinit, by its standard input",
     ("plugin_utils/_windows/wsman/transports/lean.py", "_authorization"): "Basic authentication: to the host",
     ("plugin_utils/_windows/wsman/transports/pywinrm.py", "__init__"): "authentication: to pywinrm",
 }
 #: the type itself
 THE_TYPE = "plugin_utils/_core/redaction.py"
+
+#: names of what makes a secret that nobody has put into the type yet, and where alone they may stand
+RAW = {
+    "private_bytes": {("plugin_utils/_stores/entra/credentials.py", "_certificate")},
+    "access_token": {("plugin_utils/_stores/entra/auth.py", "renew")},
+}
 
 #: modules that turn objects into bytes or run text as code, and so pass by a type's mask
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "copyreg", "dill", "cloudpickle", "joblib", "jsonpickle"}
@@ -99,6 +106,24 @@ def test_a_secret_leaves_its_type_only_where_listed(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_nothing_passes_by_the_mask(path: Path) -> None:
     assert list(forbidden(parsed(path))) == []
+
+
+def raw(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str]]:
+    """Names of RAW, as attribute or as text, and the function that they stand in."""
+    for node in ast.iter_child_nodes(tree):
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        found = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
+        if isinstance(found, str) and found in RAW:
+            yield found, inner
+        yield from raw(node, inner)
+
+
+def test_secrets_are_made_where_they_are_put_away() -> None:
+    places: dict[str, set[tuple[str, str]]] = {}
+    for path in SOURCES:
+        for found, function in raw(parsed(path)):
+            places.setdefault(found, set()).add((str(path.relative_to(PLUGINS)), function))
+    assert places == RAW
 
 
 @pytest.mark.parametrize(("name", "function"), EXITS, ids=str)

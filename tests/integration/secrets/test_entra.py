@@ -158,6 +158,9 @@ def test_every_way_in_and_every_reveal(ground: Ground, box: MakeBox) -> None:
         assert {path.suffix[1:] for path in (run.report / f"ways-{way}").iterdir()} == set(FORMATS)
     credentials = {row["credential"] for row in entra_log(ground) if row["side"] != "graph" and row["status"] == 200}
     assert {"secret", "certificate", "federated", "managed_identity", "device_code"} <= credentials
+    # who held a token was watched: it could neither be dumped nor read
+    assert ground.lab.entra is not None
+    assert [note for note in run.notes("connect") if note["address"][0] == ground.lab.entra.address and note["dumpable"] == 0]
     logged = run.text("logging")
     assert "urllib3" in logged
     # at DEBUG it would log device codes

@@ -49,7 +49,7 @@ def reveal(name: str, *, login: str = "login", **more: Any) -> dict[str, Any]:
 def reveal_entra(name: str, ground: Ground, **more: Any) -> dict[str, Any]:
     """The same of Entra ID."""
     keywords = {key.removeprefix("task_"): more.pop(key) for key in list(more) if key.startswith("task_")}
-    options = {option: f"{{{{ entra.{option} }}}}" for option in ground.entra(APPLICATION)}
+    options: dict[str, Any] = {option: f"{{{{ entra.{option} }}}}" for option in ground.entra(APPLICATION)}
     options |= {"reveal": True, "reason": "INC-4712", **more}
     return {"name": name, "keyward.bitlocker.entra_recovery_key_info": options, **keywords}
 
@@ -159,7 +159,8 @@ def test_reveals_that_fail_show_why_and_nothing_else(ground: Ground, box: MakeBo
     run = box()
     tasks: list[dict[str, Any]] = []
     for number, (name, (changes, _said)) in enumerate(FAILURES.items()):
-        tasks.append(reveal(name, **({"key_id": entry.key_id, "task_ignore_errors": True, "task_register": f"found_{number}"} | changes)))
+        options: dict[str, Any] = {"key_id": entry.key_id, "task_ignore_errors": True, "task_register": f"found_{number}"}
+        tasks.append(reveal(name, **(options | changes)))
         tasks.append({"name": f"About {name}", "ansible.builtin.debug": {"var": f"found_{number}"}})
     play(run, ground, tasks)
     assert_clean(run, ground)
