@@ -13,7 +13,7 @@ description:
   - Asks a Windows host which encryptable volumes it has, how they are encrypted and protected, which key protectors they have, and who the
     host says it is in Active Directory and Entra ID.
   - The result is an observation, what the host said about itself at one time. M(keyward.bitlocker.escrow_report) judges it.
-  - It never asks for a recovery password, an external key or a key package, whatever the options.
+  - It never asks for a recovery password or an external key, whatever the options, and for key packages only with O(key_packages).
   - It speaks WS-Management with the host's own connection variables (C(ansible_connection) V(winrm) or V(psrp), C(ansible_host),
     C(ansible_user), C(ansible_winrm_*), C(ansible_psrp_*)). No PowerShell and no shell is started on the host, and nothing is written.
   - It never guesses. What was not asked is absent from the observation. V(null) means that it was asked and this Windows does not offer it,
@@ -38,6 +38,15 @@ options:
     elements: str
     choices: [all, backup_records, conversion, escrow, names, policy, tpm]
     default: [escrow]
+  key_packages:
+    description:
+      - Whether to read the key package of each recovery password, against which M(keyward.bitlocker.escrow_report) can then prove the key
+        that is escrowed. It adds two requests a recovery password, and V(escrow) to O(gather_subset).
+      - A key package is the volume master key, wrapped by the recovery password. It opens nothing without that password, and with it
+        everything. So the result is not shown, whatever C(no_log) says, and should be neither stored nor set as a fact.
+      - A locked volume gives none.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - keyward.bitlocker.attributes.windows_info
 requirements:
@@ -76,6 +85,12 @@ EXAMPLES = r"""
       - backup_records
       - policy
   register: keyward_observation
+
+- name: Ask also for the key packages, so that the report can prove the escrowed keys
+  keyward.bitlocker.volume_info:
+    key_packages: true
+  register: keyward_observation
+  no_log: true
 
 - name: Ask only for group policy, which asks nothing about volumes
   keyward.bitlocker.volume_info:
@@ -386,6 +401,13 @@ observation:
               elements: str
               returned: when V(backup_records) was gathered, for recovery passwords
               sample: [ad]
+            key_packages:
+              description:
+                - The protector's key package in base64, once for each time that it was read, normally twice. Empty where it could not be.
+                - It is not for showing. The result that holds it is marked so.
+              type: list
+              elements: str
+              returned: when O(key_packages) is true, for recovery passwords
         conversion_details:
           description: How the volume was encrypted.
           type: dict

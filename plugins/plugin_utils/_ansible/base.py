@@ -105,6 +105,10 @@ class KeywardAction(ActionBase):
         """Whether the result will hold a secret; decided from the options, before any work."""
         return False
 
+    def revealed(self, result: Mapping[str, Any]) -> bool:
+        """Whether this result of a task that reveals holds a secret indeed; one that surely does not is shown."""
+        return True
+
     @property
     def _mask(self) -> Mask:
         """Of what this action was entrusted with, from the moment it is known."""
@@ -123,8 +127,10 @@ class KeywardAction(ActionBase):
         asked_no_log = self._task.no_log
         try:
             result: dict[str, Any] = self.masked(self._run(task_vars or {}))
-            if self._revealing:
+            if self._revealing and self.revealed(result):
                 result["_ansible_no_log"] = True
+            else:
+                self._task.no_log = asked_no_log
             return result
         except KeywardError as error:
             result = self.failure(error)

@@ -169,12 +169,14 @@ class ObservedProtector:
     """One protector as the host lists it; ``type`` None means it could not be read, ``backup`` None that it was not asked or not offered.
 
     ``backup`` holds the words of GetNumericalPasswordBackupType: ad, microsoft_account, entra, file, printed (empty: nowhere).
+    ``key_packages``: the protector's key package, once for each time that it was read; empty where none was asked for, or given.
     """
 
     key_id: str
     type: str | None
     name: str | None = None
     backup: tuple[str, ...] | None = None
+    key_packages: tuple[Secret[bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

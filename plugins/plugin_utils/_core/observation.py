@@ -8,6 +8,7 @@ controller, so everything is checked: what does not fit raises :class:`BadDataEr
 
 from __future__ import annotations
 
+import base64
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +17,16 @@ from typing import Any, TypeGuard, TypeVar
 
 from .._errors import BadDataError
 from .model import FailureReason, Observation, ObservedProtector, ObservedVolume, ReadError
+from .redaction import Secret
 
 SCHEMA_VERSION = 1
 #: bounds of what a host may list (DESIGN section 4)
 MAX_VOLUMES = 64
 MAX_PROTECTORS = 64
 MAX_TEXT = 4096
+#: of one key package: how often it was read, and the characters of 64 KiB in base64
+MAX_READINGS = 4
+_MAX_ENCODED = 88 * 1024
 #: numbers are Windows' own; a much longer one could not even be written, as Python bounds the digits
 _MAX_NUMBER = 2**64
 
@@ -147,7 +152,21 @@ def _protector(data: _Reader) -> ObservedProtector:
     key_id = normalise_key_id(data.text("key_id") or "")
     if not key_id:
         raise data.bad("key_id", "a key ID", key_id, "none")
-    return ObservedProtector(key_id=key_id, type=data.text("type"), name=data.text("name"), backup=data.texts("backup"))
+    return ObservedProtector(
+        key_id=key_id, type=data.text("type"), name=data.text("name"), backup=data.texts("backup"), key_packages=_key_packages(data)
+    )
+
+
+def _key_packages(data: _Reader) -> tuple[Secret[bytes], ...]:
+    value = data.data.get("key_packages")
+    if value is None:
+        return ()
+    if not _is_list(value) or len(value) > MAX_READINGS or not all(isinstance(item, str) and len(item) <= _MAX_ENCODED for item in value):
+        raise data.bad("key_packages", f"a list of at most {MAX_READINGS} key packages in base64", value, "something else")
+    try:
+        return tuple(Secret(base64.b64decode(item, validate=True)) for item in value)
+    except ValueError:
+        raise data.bad("key_packages", "key packages in base64", value, "something else") from None
 
 
 def _volume(data: _Reader) -> ObservedVolume:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""The observation: what a Windows host says about itself and its volumes, as JSON. It asks for no secret, ever.
+"""The observation: what a Windows host says about itself and its volumes, as JSON. It asks for no recovery password and no key, ever.
 
 Its shape is documented in the RETURN section of keyward.bitlocker.volume_info. What was not asked is absent; null was asked and is not
 offered by this Windows, or is NULL, or the read failed, and then an item in ``errors`` says so. A list that would have a gap is null:
@@ -8,7 +8,8 @@ more than 64 volumes, or an enumeration that broke off, give ``volumes: null``, 
 
 Requests of the subset ``escrow``, with V volumes and P protectors each, Pulls included: 6 + V(3+P). Added are: two or three for an Entra
 join; for a volume one if its state asks for it (suspend count, hardware test, auto-unlock), one if it has no letter (mount point); one on
-a member server with a fixed volume (cluster); on old Windows one for a property that only a method gives.
+a member server with a fixed volume (cluster); on old Windows one for a property that only a method gives. Key packages
+are two requests a recovery password.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ from .wsman.session import Session
 ESCROW: Final = "escrow"
 #: subsets that say more about what ``escrow`` lists, and so bring it along
 _OF_VOLUMES: Final = frozenset({"names", "backup_records", "conversion"})
+#: what is gathered only by its own option, which marks the result: ``all`` does not bring it
+KEY_PACKAGES: Final = "key_packages"
 SUBSETS: Final = frozenset({ESCROW, "policy", "tpm"}) | _OF_VOLUMES
 _MEMBER_SERVER: Final = words.DOMAIN_ROLE[3]
 
 
 def resolve_subsets(wanted: frozenset[str]) -> frozenset[str]:
     """The subsets that are gathered for a choice: ``all`` is every one, what describes volumes brings ``escrow``."""
+    asked = wanted & (SUBSETS | {KEY_PACKAGES})
     if "all" in wanted:
-        return SUBSETS
-    return (wanted & SUBSETS) | (frozenset({ESCROW}) if wanted & _OF_VOLUMES else frozenset())
+        return asked | SUBSETS
+    return asked | (frozenset({ESCROW}) if wanted & (_OF_VOLUMES | {KEY_PACKAGES}) else frozenset())
 
 
 def observe(

@@ -16,6 +16,7 @@ from . import hresults, words
 from .calls import MethodFailedError, bounded, if_offered, is_not_offered
 from .computer import NAMESPACE as CIMV2
 from .encryptable_volume import CLASS_NAME, EncryptableVolume
+from .key_packages import encoded_readings
 from .reads import Reads
 from .wsman.instance import Instance
 from .wsman.session import Session
@@ -186,6 +187,9 @@ class VolumeReader:
             protector["name"] = self._reads.ask("GetKeyProtectorFriendlyName", partial(self._volume.protector_name, protector_id))
         if "backup_records" in self._subsets and kind == ProtectorType.RECOVERY_PASSWORD:
             protector["backup"] = self._backup(protector_id, memory)
+        if "key_packages" in self._subsets and kind == ProtectorType.RECOVERY_PASSWORD:
+            # a locked volume refuses them
+            protector["key_packages"] = [] if self._facts["locked"] else encoded_readings(self._volume, protector_id, self._reads)
         return protector
 
     def _backup(self, protector_id: str, memory: HostMemory) -> list[str] | None:

@@ -12,11 +12,6 @@ from .calls import missing
 from .encryptable_volume import EncryptableVolume
 
 
-def key_package(volume: EncryptableVolume, protector_id: str) -> Secret[bytes]:
-    """GetKeyPackage: the wrapped volume master key of a recovery password or external key, at most 64 KiB; a locked volume refuses it."""
-    return volume.face.secret_octets("GetKeyPackage", "KeyPackage", VolumeKeyProtectorID=protector_id)
-
-
 def external_key(volume: EncryptableVolume, protector_id: str) -> Secret[bytes]:
     """GetKeyProtectorExternalKey: the 32 bytes of an external key; a locked volume refuses it."""
     return volume.face.secret_octets("GetKeyProtectorExternalKey", "ExternalKey", VolumeKeyProtectorID=protector_id)

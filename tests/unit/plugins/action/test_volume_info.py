@@ -106,6 +106,18 @@ def test_a_host_that_fails_is_a_result_that_the_report_can_use(monkeypatch: pyte
     assert parse_observation("pc01", result["observation"]).reason == error.reason
 
 
+def test_a_result_with_key_packages_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = task(monkeypatch, LabTransport(host()), key_packages=True)
+    assert result["_ansible_no_log"] is True
+    assert result["observation"]["gathered"] == ["escrow", "key_packages"]
+
+
+def test_a_host_that_gave_no_key_package_says_why_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = task(monkeypatch, FailingTransport(UnreachableError("connect")), key_packages=True)
+    assert "_ansible_no_log" not in result
+    assert result["unreachable"]
+
+
 def test_what_does_not_concern_the_host_is_an_ordinary_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     result = task(monkeypatch, FailingTransport(OptionError("open a connection")))
     assert result["failed"] is True

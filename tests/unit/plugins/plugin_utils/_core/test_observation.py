@@ -16,6 +16,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.observatio
     parse_observation,
     parse_time,
 )
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import BadDataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -166,3 +167,24 @@ def test_whatever_is_exchanged_is_read_or_refused(path: list[int], value: Any) -
         told = str(error)
     assert "pc01" in told
     assert len(told) < 1000
+
+
+def _with_packages(packages: object) -> dict[str, Any]:
+    protector = {"key_id": "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c", "type": "recovery_password", "key_packages": packages}
+    volume = {"device_id": "C:", "protectors": [protector], "errors": []}
+    return {"schema_version": 1, "host": "pc01", "observed_at": "2026-11-22T20:00:00Z", "state": "observed", "volumes": [volume]}
+
+
+def test_key_packages_are_secrets() -> None:
+    (volume,) = parse_observation("pc01", _with_packages(["AQL/", "AQL/"])).volumes or ()
+    (protector,) = volume.protectors or ()
+    assert protector.key_packages == (Secret(b"\x01\x02\xff"), Secret(b"\x01\x02\xff"))
+    assert "AQL" not in repr(protector)
+
+
+@pytest.mark.parametrize("packages", ["AQL/", ["A" * (88 * 1024 + 4)], ["AQL/"] * 5, [7], ["no base64!"], ["AQL"], {"a": 1}, ["é"]])
+def test_key_packages_that_are_none_are_refused_and_not_shown(packages: object) -> None:
+    with pytest.raises(BadDataError) as caught:
+        parse_observation("pc01", _with_packages(packages))
+    assert "AQL" not in str(caught.value)
+    assert "key_packages" in str(caught.value)

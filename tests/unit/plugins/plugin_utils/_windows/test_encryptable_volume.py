@@ -14,6 +14,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import B
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows import volume_secrets
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.calls import MethodFailedError
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.encryptable_volume import EncryptableVolume
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.key_packages import key_package
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows import lab_host
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.fake_host import (
     OS_DEVICE,
@@ -85,7 +86,7 @@ PACKAGE = bytes(range(7, 107))
 
 
 def test_a_key_package_comes_as_a_secret() -> None:
-    package = volume_secrets.key_package(face("GetKeyPackage", {"KeyPackage": list(PACKAGE)}, of_protector=True), PASSWORD_ID)
+    package = key_package(face("GetKeyPackage", {"KeyPackage": list(PACKAGE)}, of_protector=True), PASSWORD_ID)
     assert isinstance(package, Secret)
     assert package.reveal() == PACKAGE
     shown = f"{package} {package!r} {copy.deepcopy(package)!r} {pickle.loads(pickle.dumps(package))} {json.dumps(str(package))}"
@@ -110,7 +111,7 @@ def test_the_lab_answers_the_same() -> None:
 @pytest.mark.parametrize(
     ("read", "method", "name"),
     [
-        (volume_secrets.key_package, "GetKeyPackage", "KeyPackage"),
+        (key_package, "GetKeyPackage", "KeyPackage"),
         (volume_secrets.external_key, "GetKeyProtectorExternalKey", "ExternalKey"),
         (volume_secrets.numerical_password, "GetKeyProtectorNumericalPassword", "NumericalPassword"),
     ],
@@ -124,6 +125,6 @@ def test_success_without_a_secret_is_an_error_without_one(read: Any, method: str
 @pytest.mark.parametrize("octets", [[7] * (64 * 1024 + 1), [256], ["1234567"]])
 def test_a_package_that_is_none_is_refused_and_not_shown(octets: list[Any]) -> None:
     with pytest.raises((LimitError, BadDataError)) as caught:
-        volume_secrets.key_package(face("GetKeyPackage", {"KeyPackage": octets}, of_protector=True), PASSWORD_ID)
+        key_package(face("GetKeyPackage", {"KeyPackage": octets}, of_protector=True), PASSWORD_ID)
     assert "1234567" not in str(caught.value)
     assert "256" not in str(caught.value).replace("0 to 255", "")

@@ -205,6 +205,7 @@ def test_the_code_behind_the_observation_does_not_import_the_faces_of_secrets() 
 def test_subsets_about_volumes_bring_the_volumes() -> None:
     assert resolve_subsets(frozenset({"names"})) == {"names", "escrow"}
     assert resolve_subsets(frozenset({"policy"})) == {"policy"}
+    assert resolve_subsets(frozenset({"key_packages"})) == {"key_packages", "escrow"}
     assert resolve_subsets(frozenset({"all"})) == {"escrow", "names", "backup_records", "policy", "tpm", "conversion"}
 
 
@@ -289,6 +290,35 @@ def test_backup_types_are_bits(bit: int) -> None:
     host.volumes[OS_DEVICE]["methods"]["GetNumericalPasswordBackupType"][PASSWORD_ID] = {"BackupInfoType": bit}
     words = {0: [], 5: ["ad", "entra"], 0x18: ["file", "printed"], 0x8000: ["unknown_32768"]}
     assert seen(host, "backup_records")["volumes"][0]["protectors"][1]["backup"] == words[bit]
+
+
+# --- key packages -------------------------------------------------------------------------------------------------------------------------
+
+
+def with_package(package: Any) -> FakeHost:
+    host = workstation()
+    host.volumes[OS_DEVICE]["methods"]["GetKeyPackage"] = {PASSWORD_ID: {"KeyPackage": package}}
+    return host
+
+
+def test_a_key_package_is_read_twice_and_only_when_asked_for() -> None:
+    host = with_package([1, 2, 255])
+    item = seen(host, "key_packages")["volumes"][0]
+    assert item["protectors"][1]["key_packages"] == ["AQL/", "AQL/"]
+    assert "key_packages" not in item["protectors"][0], "a TPM has none"
+    assert host.log.count("GetKeyPackage") == 2
+    host = with_package([1, 2, 255])
+    assert "key_packages" not in str(seen(host, "all"))
+    assert host.log.count("GetKeyPackage") == 0
+
+
+def test_a_package_that_is_refused_is_an_error_and_no_second_question() -> None:
+    host = with_package([1])
+    host.failures["GetKeyPackage"] = 0x80310033
+    item = seen(host, "key_packages")["volumes"][0]
+    assert item["protectors"][1]["key_packages"] == []
+    assert [error["read"] for error in item["errors"]] == ["GetKeyPackage"]
+    assert host.log.count("GetKeyPackage") == 1
 
 
 # --- forms of Windows that are unconfirmed or old -----------------------------------------------------------------------------------------
