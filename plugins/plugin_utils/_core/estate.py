@@ -259,7 +259,8 @@ def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
     listed = {
         p.key_id for volume in (computer.observation.volumes if computer.observation else None) or () for p in volume.protectors or ()
     }
-    sure = seen is not None and seen.volumes is not None and all(volume.protectors is not None for volume in seen.volumes)
+    # a host that lists no volume is unknown, and says nothing of what its entries open
+    sure = seen is not None and bool(seen.volumes) and all(volume.protectors is not None for volume in seen.volumes or ())
     out = []
     for store, stored in judge.indexes.items():
         join = computer.joins[store]

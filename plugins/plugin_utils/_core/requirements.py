@@ -28,7 +28,9 @@ class Requirements:
     """The requirements of one run; a value that makes no sense raises :class:`OptionError`, which names the option.
 
     Args:
-        stores: names of the stores that count, each once; copies anywhere else count for nothing.
+        stores: names of the stores that count, each once; copies anywhere else count for nothing. A store that is read though it is not
+            among them adds computers, identities and states to the report, and says when it could not be searched: a computer that it
+            alone knows may then be missing. It gives no verdict and no finding about entries.
         copies: in how many of them each volume's recovery password must lie.
         proof: ``live``: only a password that opened the live key package passes; ``none``: one that exists does.
         volume_types: os, fixed, removable; a volume whose type could not be read is always in scope.

@@ -342,6 +342,14 @@ def test_how_near_a_device_is_to_its_limit(count: int, expected: list[str]) -> N
     assert codes(not_asked, PC1) == []
 
 
+@pytest.mark.parametrize("volumes", [(), None])
+def test_nothing_is_called_stale_where_no_volume_is_listed(volumes: tuple[()] | None) -> None:
+    result = judged(said("pc1", device=1, volumes=volumes), entra=tenant(device(1), entries=[entry("entra", 1, "k")]))
+    assert row(result, PC1).verdict is Verdict.UNKNOWN
+    assert codes(result, PC1) == ["KW-VOL-007"]
+    assert [item.why for item in row(result, PC1).unmatched] == ["not_observed"]
+
+
 @pytest.mark.parametrize(("copies", "verdict"), [(1, Verdict.ESCROWED), (2, Verdict.AT_RISK)])
 def test_one_copy_of_two(copies: int, verdict: Verdict) -> None:
     result = judged(
