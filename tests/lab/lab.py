@@ -63,7 +63,7 @@ class LabOptions:
     def check(self) -> None:
         """Raise LabError for a fault nobody knows, or one of something that this lab has not."""
         if self.fault in entra.FAULTS and not self.entra:
-            raise LabError(f"fault {self.fault} needs a lab with Entra: leave --no-entra out")
+            raise LabError(f"fault {self.fault} needs a lab with Entra: leave --no-entra (LAB_STORES=ad) out")
         if self.fault is not None and self.fault not in FAULTS:
             known = "; ".join(f"{name} ({meaning})" for name, meaning in FAULTS.items())
             raise LabError(f"unknown fault {self.fault!r}; known are {known}")

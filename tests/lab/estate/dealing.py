@@ -11,7 +11,8 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate import values
 from ansible_collections.keyward.bitlocker.tests.lab.estate.conditions import COPIES, OVERLAY_CONDITIONS, VOLUME_CONDITIONS, Condition
 from ansible_collections.keyward.bitlocker.tests.lab.estate.hosts import join_entra
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import Machine, Site, gpo_policy, keeps_records
-from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import BUILDERS, Plot, healthy
+from ansible_collections.keyward.bitlocker.tests.lab.estate.plot import Plot
+from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import BUILDERS, healthy
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabComputerObject
 
 #: more volumes than this nobody would believe

@@ -25,8 +25,8 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.dealing import deal
 from ansible_collections.keyward.bitlocker.tests.lab.estate.earlier import observation
 from ansible_collections.keyward.bitlocker.tests.lab.estate.hosts import HOST_BUILDERS, fault_host, plain_host
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_OU, SERVER_OU, Machine, Site
+from ansible_collections.keyward.bitlocker.tests.lab.estate.plot import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant import choose_hosts, populate_tenant, size
-from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntry
 
 DEFAULT_HOSTS = 60

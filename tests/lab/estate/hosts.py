@@ -19,7 +19,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import (
     Machine,
     Site,
 )
-from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import Plot
+from ansible_collections.keyward.bitlocker.tests.lab.estate.plot import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabHost, LabVolume
 
 #: the first plain hosts cover all of Windows, newest first; later ones are mostly modern clients

@@ -9,8 +9,8 @@ from typing import Any
 
 from ansible_collections.keyward.bitlocker.tests.lab.estate import values
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_PROFILES, TENANT, Machine, Site
+from ansible_collections.keyward.bitlocker.tests.lab.estate.plot import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import HYBRID
-from ansible_collections.keyward.bitlocker.tests.lab.estate.volumes import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.profiles import PROFILES
 from ansible_collections.keyward.bitlocker.tests.lab.model import (
     LabComputerObject,
