@@ -226,7 +226,8 @@ def test_services_that_repeat_what_they_were_told(ground: Ground, box: MakeBox) 
         tasks += [info(name, f"logins[{number}]", options, keywords=keywords), shown("found")]
         if name.partition(" ")[0] in ("names", "links", "forms", "http429", "word403", "words"):
             tasks.append(report(f"Report, {name}", f"logins[{number}]", run, keywords={"ignore_errors": True, "register": "written"}))
-            tasks += [shown("written"), {"ansible.builtin.set_fact": {f"kept_{number}": "{{ written }}", "cacheable": True}}]
+            if name == "names by secret":
+                tasks.append({"ansible.builtin.set_fact": {"kept": "{{ written }}", "cacheable": True}})
     for kind in entra_mirror.REVEALS:
         options = mirror.options(kind, **by_secret)
         numbered.append(options)
