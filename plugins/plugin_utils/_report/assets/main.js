@@ -125,7 +125,7 @@ function buildControls() {
   const classes = Object.entries(data.words.classes).map(([name, label]) => [`class:${name}`, `All: ${label.toLowerCase()}`]);
   const verdicts = tally((row) => [row.verdict || "none"]).sort(([one], [other]) => (verdictOrder.get(one) ?? 99) - (verdictOrder.get(other) ?? 99));
   const named = verdicts.map(([word, count]) => [word, withCount(word === "none" ? "out_of_scope" : word, count)]);
-  const states = tally((row) => row.where).map(([word, count]) => [word, withCount(inStore(word), count)]).sort(([one], [other]) => storePlace(one) - storePlace(other));
+  const states = tallyHeld().map(([word, count]) => [word, withCount(inStore(word), count)]).sort(([one], [other]) => storePlace(one) - storePlace(other));
   const codes = tally((row) => row.codes).map(([code, count]) => [code, `${code} ${withCount(data.words.codes[code] || "", count)}`]);
   const sorts = COLUMNS.flatMap(([key, label]) => [[key, label], [`-${key}`, `${label}, reversed`]]);
 

@@ -65,6 +65,41 @@ function placesOf(keyId) {
   return places.get(keyId) || { listed: new Set(), entries: new Set() };
 }
 
+/** Where the keys of a volume are: one object for all rows in the same case, because a large fleet has few cases. */
+class Held {
+  constructor(words, c) {
+    /** "store:state" for each key and store. */
+    this.words = words;
+    this.rows = 0;
+    this.states = new Map(stores.map(({ word }) => [word, [...new Set(words.filter((held) => held.startsWith(`${word}:`)).map((held) => held.slice(word.length + 1)))]]));
+    /** The same, and what else can be filtered by. */
+    this.where = [...new Set(words.concat(stores.flatMap((store) => this.inStore(store, c))))];
+  }
+  /** Whether the store holds a key of this volume, and whether it knows the computer at all: nothing where that could not be told. */
+  inStore({ word, state }, c) {
+    const states = this.states.get(word);
+    const known = c[6].some(([store]) => text(store) === word) || (c[5][0] === null && c[5][word === "ad" ? 2 : 3] !== null);
+    const found = known || state !== "searched" || states.includes("unknown") ? [] : [`${word}:no_object`];
+    if (states.some(isCounted)) found.push(`${word}:in`);
+    else if (states.length && !states.includes("unknown")) found.push(`${word}:not_in`);
+    return found;
+  }
+}
+
+const cases = new Map();
+function heldOf(c, v) {
+  let key = `${c[5][0] === null}${c[5][2] === null}${c[5][3] === null}`;
+  for (const [store] of c[6]) key += `,${store}`;
+  if (v) for (const p of v[11]) for (const held of p[2]) key += `;${held[0]}:${held[1]}`;
+  let found = cases.get(key);
+  if (!found) {
+    found = new Held(v ? v[11].flatMap((p) => p[2].map(([store, state]) => `${text(store)}:${text(state)}`)) : [], c);
+    cases.set(key, found);
+  }
+  found.rows++;
+  return found;
+}
+
 /** What the table shows: a volume, or a computer that lists none. Rank is the natural order of names. */
 class Row {
   constructor(c, v, rank) {
@@ -80,22 +115,8 @@ class Row {
     this.change = changed === 0 ? "" : text(changed[0]);
     this.severity = this.findings.reduce((worst, f) => Math.min(worst, severityOrder.get(text(f[1]))), 9);
     this.order = this.verdict === null ? 99 : verdictOrder.get(this.verdict);
-    this.held = v ? v[11].flatMap((p) => p[2].map(([store, state]) => `${text(store)}:${text(state)}`)) : [];
-    this.where = this.held.concat(stores.flatMap((store) => this.inStore(store)));
+    this.held = heldOf(c, v);
     this.lower = null;
-  }
-  /** The states of this volume's keys in one store, each once. */
-  states(store) {
-    return [...new Set(this.held.filter((word) => word.startsWith(`${store}:`)).map((word) => word.slice(store.length + 1)))];
-  }
-  /** Whether the store holds a key of this volume, and whether it knows the computer at all: words to filter by, none where that could not be told. */
-  inStore({ word, state }) {
-    const states = this.held.length ? this.states(word) : [];
-    const known = this.c[6].some(([store]) => text(store) === word) || (this.c[5][0] === null && this.c[5][word === "ad" ? 2 : 3] !== null);
-    const found = known || state !== "searched" || states.includes("unknown") ? [] : [`${word}:no_object`];
-    if (states.some(isCounted)) found.push(`${word}:in`);
-    else if (states.length && !states.includes("unknown")) found.push(`${word}:not_in`);
-    return found;
   }
   /** How many entries lie in a store under a computer that lists no volume. */
   entriesIn(store) {
@@ -119,8 +140,18 @@ const rows = data.computers.flatMap((c, place) => (c[7].length ? c[7].map((v, n)
 /** How often each word occurs among the rows, the words sorted. */
 function tally(words) {
   const found = new Map();
-  for (const row of rows) for (const word of new Set(words(row))) found.set(word, (found.get(word) || 0) + 1);
+  for (const row of rows) {
+    const list = words(row);
+    for (const word of list.length > 1 ? new Set(list) : list) found.set(word, (found.get(word) || 0) + 1);
+  }
   return [...found].sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+/** The same for where the keys are. */
+function tallyHeld() {
+  const found = new Map();
+  for (const held of cases.values()) for (const word of held.where) found.set(word, (found.get(word) || 0) + held.rows);
+  return [...found];
 }
 
 const naturally = new Intl.Collator("en", { numeric: true });
@@ -139,7 +170,7 @@ const sortKeys = {
 const stateOrder = new Map(["refuted", "conflicting", "malformed", "absent", "deleted", "unknown", "unreadable", "present", "proven"].map((word, place) => [word, place]));
 for (const { word } of stores) {
   // the best key of a volume speaks for it, as in its verdict; what lists no key comes after those
-  sortKeys[`in.${word}`] = (row) => (row.held.length ? Math.max(-1, ...row.states(word).map((state) => stateOrder.get(state) ?? 0)) : 99 - Math.min(row.entriesIn(word), 9));
+  sortKeys[`in.${word}`] = (row) => (row.held.words.length ? Math.max(-1, ...row.held.states.get(word).map((state) => stateOrder.get(state) ?? 0)) : 99 - Math.min(row.entriesIn(word), 9));
 }
 /** How rows can be put together, each with the title of a row's group and what the groups are sorted by. */
 const groupings = {
@@ -171,7 +202,7 @@ function filtered(view) {
   return rows.filter((row) => {
     if (byClass ? row.class !== byClass : view.verdict && (row.verdict || "none") !== view.verdict) return false;
     if (view.flag && !row.flags.includes(view.flag)) return false;
-    if (view.state && !row.where.includes(view.state)) return false;
+    if (view.state && !row.held.where.includes(view.state)) return false;
     if (view.change && row.change !== view.change) return false;
     if (view.code && !row.codes.includes(view.code)) return false;
     return words.every((word) => row.haystack.includes(word));

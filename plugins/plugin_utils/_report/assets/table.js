@@ -18,7 +18,7 @@ function stateMark(store, state, passes) {
 
 /** The states of a volume's keys in one store, or how many entries of a computer without volumes lie there. */
 function storeCell(row, { word, short }) {
-  const states = row.states(word);
+  const states = [...row.held.states.get(word)];
   const entries = row.entriesIn(word);
   const [best, ...others] = states.sort((one, other) => (stateOrder.get(other) ?? 0) - (stateOrder.get(one) ?? 0));
   const passes = row.class === "pass" && !row.flags.includes("sibling_not_escrowed");
