@@ -17,6 +17,8 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 #: eight groups of six digits, however they are kept apart
 _RECOVERY_PASSWORD = re.compile(r"(?<![0-9])[0-9]{6}(?:[^0-9A-Za-z]{0,3}[0-9]{6}){7}(?![0-9])", re.ASCII)
 _SHORTEST = 48
+#: objects and lists in one answer; a page has a few thousand, and each takes many times its two bytes once it is read
+_MOST_CONTAINERS = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Answer:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body, None for anything else: not JSON (NaN is none), another type, nested too deep, no UTF-8."""
+    """The JSON object in a body, None for anything else: not JSON (NaN is none), another type, nested too deep, too many objects."""
+    if body.count(b"{") + body.count(b"[") > _MOST_CONTAINERS:
+        return None
     try:
         found = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -73,7 +73,8 @@ class Wire:
     ) -> Answer:
         """One request, repeated while the service is busy and patience lasts; the last answer, whatever its status.
 
-        A connection that broke before an answer came is tried once more: idle ones are closed by the other side.
+        A connection that broke before the end of an answer is tried once more: idle ones are closed by the other side, and in a long list
+        one breaks sooner or later.
 
         Args:
             attempted: what is being done, for errors.
@@ -87,7 +88,7 @@ class Wire:
         while True:
             try:
                 answer = self._exchange(attempted, method, url, headers=headers, params=params, data=data, local=local)
-            except BrokenConnectionError:
+            except (BrokenConnectionError, CutOffError):
                 if broken:
                     raise
                 broken = True
@@ -157,7 +158,7 @@ class Wire:
                     attempted, target=target, meaning=f"the answer did not end within {self.settings.timeout} seconds", remedy=_CHECK
                 )
         if not unpacker.ended:
-            raise ProtocolError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
+            raise CutOffError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
         return b"".join(parts)
 
     def _proxies_for(self, url: str) -> dict[str, str]:
@@ -173,6 +174,10 @@ class Wire:
 
 class BrokenConnectionError(UnreachableError):
     """The connection ended before an answer came."""
+
+
+class CutOffError(ProtocolError):
+    """The connection ended within an answer."""
 
 
 def origin(url: str) -> str:
@@ -202,7 +207,7 @@ def failure(error: Exception, attempted: str, target: str) -> KeywardError:
     if isinstance(error, problems.ConnectionError):
         return _connection_failure(error, attempted, target)
     if isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError | problems.ChunkedEncodingError):
-        return ProtocolError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
+        return CutOffError(attempted, target=target, meaning="the answer was cut off", remedy=_CHECK)
     return ProtocolError(attempted, target=target, name=type(error).__name__, meaning="it does not speak HTTP as it should", remedy=_CHECK)
 
 

@@ -169,6 +169,33 @@ def test_a_packed_answer_that_drips_is_read_or_given_up(peer: Peer, made: Made, 
     assert read(made(), timing).state is StoreState.SEARCHED
 
 
+@pytest.mark.parametrize("body", [b'{"value": [' + b"{}," * 3_000_000 + b"{}]}", b'{"value": [' + b"[]," * 3_000_000 + b"[]]}"])
+def test_a_page_of_millions_is_none(peer: Peer, made: Made, timing: Timing, body: bytes) -> None:
+    peer.on(KEYS, Reply(200, gzip.compress(body, 1), {"Content-Encoding": "gzip"}))
+    peer.on(DEVICES, page(device(1)))
+    tracemalloc.start()
+    try:
+        reading = read(made(), timing)
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert reading.state is StoreState.PARTIAL
+    assert most < 60_000_000
+
+
+@pytest.mark.parametrize("how", ["plain", "packed"])
+def test_a_page_that_was_cut_off_once_is_asked_for_again(peer: Peer, made: Made, timing: Timing, how: str) -> None:
+    whole, packing = gzip.compress(b'{"value": []}'), {"Content-Encoding": "gzip"}
+    cut = Reply(200, {"value": []}, cut=True) if how == "plain" else Reply(200, whole[:-5], packing)
+    peer.on(KEYS, cut, page(key(1, 1)))
+    peer.on(DEVICES, page(device(1)))
+    reading = read(made(), timing)
+    assert reading.state is StoreState.SEARCHED
+    assert len(reading.entries) == 1
+    peer.on(KEYS, cut, cut, page(key(1, 1)))
+    assert "cut off" in read(made(), timing).reason
+
+
 @pytest.mark.parametrize("body", [b'{"value": [], "x": NaN}', b'{"value": [], "x": -Infinity}'])
 def test_what_is_no_json_is_none(peer: Peer, made: Made, timing: Timing, body: bytes) -> None:
     peer.on(KEYS, Reply(200, body))
