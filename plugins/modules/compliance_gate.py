@@ -213,7 +213,7 @@ EXAMPLES = r"""
     baseline: baseline/escrow-report.json
     rules:
       - name: servers use 256 bits
-        expression: "computers[?starts_with(name, 'srv')].volumes[?in_scope && method!='xts_aes_256'][].volume"
+        expression: "computers[?starts_with(name, 'srv') && volumes[?in_scope && method!='xts_aes_256']].name"
         message: Servers must use XTS-AES 256. Set the method by policy, then decrypt and encrypt again.
       - name: joins are proven
         expression: "computers[?identities.joins.ad=='by_name'].name"
