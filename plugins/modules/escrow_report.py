@@ -258,7 +258,9 @@ passed:
   type: bool
   sample: false
 stores:
-  description: What the search of each store came to.
+  description:
+    - What the search of each store came to.
+    - With C(intune) of O(entra) also how far the reading of Intune reached. Nothing depends on that.
   returned: success
   type: dict
   sample: {ad: {state: searched, entries: 71}, entra: {state: searched, entries: 64}}

@@ -6,10 +6,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.action import escrow_report
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import IntuneFacts, StoreReading, StoreState
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.managed import Enrolments
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.reader import OWN_SCOPE_REASON, EntraReader
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.settings import EntraSettings
@@ -218,6 +221,62 @@ def test_it_is_asked_although_the_keys_may_not_be_read(peer: Peer, made: Made, t
     reading = read(made(intune=True), timing)
     assert reading.state is StoreState.NO_RIGHTS
     assert facts(reading)["PC1"] is not None
+
+
+# --- in the report ------------------------------------------------------------------------------------------------------------------------
+
+
+def reported(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The report's action over a fleet whose one host said nothing; its result and the warnings."""
+    warnings: list[str] = []
+    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in options.items()}
+    action = object.__new__(escrow_report.ActionModule)
+    action._task = SimpleNamespace(
+        async_val=0,
+        become=False,
+        no_log=False,
+        delegate_to=None,
+        args={"entra": plain, "query": "computers[].{name: name, intune: intune}"},
+        check_mode=False,
+        diff=False,
+        get_name=lambda: "T",
+    )
+    action._play_context = SimpleNamespace(become=False)
+    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action._display = SimpleNamespace(verbosity=0, display=lambda text: None, warning=warnings.append, vvv=lambda text, host=None: None)
+    variables = {"inventory_hostname": "localhost", "groups": {"all": ["pc7"]}, "hostvars": {"pc7": {}}}
+    return action.run(task_vars=variables), warnings
+
+
+def test_the_report_shows_it_and_rests_nothing_on_it(peer: Peer, options: dict[str, Any]) -> None:
+    windows = {"operatingSystem": "Windows", "trustType": "AzureAd"}
+    peer.on(DEVICES, page(device(1) | windows, device(2) | windows))
+    peer.on(MANAGED, page(enrolment(1, 1)))
+    told, warnings = reported(options | {"intune": True})
+    without, _warnings = reported(options)
+    facts = {"encrypted": True, "last_sync": "2026-11-20T08:00:00Z", "enrolments": 1}
+    assert {item["name"].lower().partition("/")[0]: item["intune"] for item in told["query_result"]} == {
+        "pc1": facts,
+        "pc2": None,
+        "pc7": None,
+    }
+    assert warnings == []
+    assert told["stores"]["entra"].pop("intune") == {"state": "searched", "enrolments": 1}
+    assert {name: told[name] for name in ("summary", "complete", "passed", "stores", "findings")} == {
+        name: without[name] for name in ("summary", "complete", "passed", "stores", "findings")
+    }
+
+
+def test_without_the_permission_the_report_warns_once_and_is_complete(peer: Peer, options: dict[str, Any]) -> None:
+    peer.on(MANAGED, Reply(403, error("Forbidden")))
+    result, warnings = reported(options | {"intune": True})
+    assert not result.get("failed"), result
+    assert result["complete"] is True
+    assert result["stores"]["entra"]["state"] == "searched"
+    assert result["stores"]["entra"]["intune"]["state"] == "no_rights"
+    (warning,) = warnings
+    assert warning.startswith("Intune, no_rights: ")
+    assert "DeviceManagementManagedDevices.Read.All" in warning
 
 
 # --- for single devices -------------------------------------------------------------------------------------------------------------------
