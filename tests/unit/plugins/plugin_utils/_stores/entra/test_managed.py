@@ -230,7 +230,7 @@ def reported(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The report's action over a fleet whose one host said nothing; its result and the warnings."""
     warnings: list[str] = []
     plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in options.items()}
-    action = object.__new__(escrow_report.ActionModule)
+    action: Any = object.__new__(escrow_report.ActionModule)
     action._task = SimpleNamespace(
         async_val=0,
         become=False,
