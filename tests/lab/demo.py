@@ -109,11 +109,10 @@ def _ending(folder: Path, report: Mapping[str, Any]) -> str:
     """The outcome in a line, and the files."""
     summary = report["summary"]
     outcome = "passed" if report["passed"] else "not passed" if report["complete"] else "incomplete, so not passed"
-    lines = [
-        "",
-        f"{summary['computers']} computers, {summary['volumes']} volumes: {summary['passing']} verdicts pass, "
-        f"{summary['could_not_look']} could not be looked at: {outcome}",
-    ]
+    judged = sum(summary["verdicts"].values())
+    counts = f"{summary['computers']} computers, {summary['volumes']} volumes"
+    looked = f"{summary['passing']} of {judged} verdicts pass, {summary['could_not_look']} could not be looked at"
+    lines = ["", f"{counts}: {looked}: {outcome}"]
     found = {folder / name: use for name, use in FILES.items() if (folder / name).exists()}
     width = max(len(str(path)) for path in found)
     lines += [f"  {path!s:<{width}}   {use}" for path, use in found.items()]
