@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote_plus, urlsplit
 
 from ..._errors import BadDataError, KeywardError, LimitError, ProtocolError
 from . import failures
@@ -35,6 +35,9 @@ MAX_RENEWALS = 10
 
 #: dots that lead elsewhere in a path; clients take the disguised ones for what they are (RFC 3986 2.3, 6.2.2)
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
+
+#: a list that asks for keys themselves: it would be in the tenant's audit log
+_FOR_KEYS = re.compile(r"(?:^|&)\$select=(?:[^&]*,)?\s*key\s*(?:,|&|$)", re.ASCII | re.IGNORECASE)
 
 _CHALLENGE = re.compile(r'\bclaims="([A-Za-z0-9+/_=-]{1,8192})"', re.ASCII)
 _PAGES_A_LINE = 20
@@ -140,6 +143,8 @@ class Graph:
             meaning = "the link to the next page is none"
         elif not self._is_ours(link):
             meaning = "the link to the next page leads to another address, which gets no token"
+        elif _FOR_KEYS.search(unquote_plus(urlsplit(link).query)):
+            meaning = "the link to the next page asks for keys themselves"
         elif link in seen:
             meaning = "the link to the next page leads back to one that was read"
         if meaning or not isinstance(link, str):

@@ -81,6 +81,23 @@ def test_port_zero_is_another_port(made: Made, timing: Timing) -> None:
     assert not graph._is_ours("https://graph.microsoft.com:0/v1.0/x")
 
 
+@pytest.mark.parametrize("query", ["$select=key", "$skiptoken=2&$select=id,key", "%24select=id%2Ckey%2CdeviceId", "$Select=id,+Key", "$%73elect=%6Bey"])
+def test_no_link_makes_a_list_ask_for_keys(peer: Peer, made: Made, timing: Timing, query: str) -> None:
+    peer.on(KEYS, page(key(1, 1), next_link=f"{peer.url}{KEYS}?{query}"))
+    reading = read(made(), timing)
+    assert reading.state is StoreState.PARTIAL
+    assert "asks for keys themselves" in reading.reason
+    assert len(peer.graph(KEYS)) == 1
+
+
+@pytest.mark.parametrize("query", ["$select=id,createdDateTime,deviceId,volumeType&$skiptoken=key", "$skiptoken=2&$select=keyId,monkey"])
+def test_a_link_that_asks_for_metadata_is_followed(peer: Peer, made: Made, timing: Timing, query: str) -> None:
+    peer.on(KEYS, page(key(1, 1), next_link=f"{peer.url}{KEYS}?{query}"), page(key(2, 1)))
+    peer.on(DEVICES, page(device(1)))
+    reading = read(made(), timing)
+    assert (reading.state, len(reading.entries)) == (StoreState.SEARCHED, 2)
+
+
 @pytest.mark.parametrize("name", ["@nextLink", "odata.nextLink", "@odata.nextlink", "nextLink"])
 def test_a_link_of_another_name_is_no_end_of_the_list(peer: Peer, made: Made, timing: Timing, name: str) -> None:
     peer.on(KEYS, Reply(body={"value": [key(1, 1)], name: f"{peer.url}{KEYS}?$skiptoken=2"}))
