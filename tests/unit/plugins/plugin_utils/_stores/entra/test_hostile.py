@@ -81,7 +81,9 @@ def test_port_zero_is_another_port(made: Made, timing: Timing) -> None:
     assert not graph._is_ours("https://graph.microsoft.com:0/v1.0/x")
 
 
-@pytest.mark.parametrize("query", ["$select=key", "$skiptoken=2&$select=id,key", "%24select=id%2Ckey%2CdeviceId", "$Select=id,+Key", "$%73elect=%6Bey"])
+@pytest.mark.parametrize(
+    "query", ["$select=key", "$skiptoken=2&$select=id,key", "%24select=id%2Ckey%2CdeviceId", "$Select=id,+Key", "$%73elect=%6Bey"]
+)
 def test_no_link_makes_a_list_ask_for_keys(peer: Peer, made: Made, timing: Timing, query: str) -> None:
     peer.on(KEYS, page(key(1, 1), next_link=f"{peer.url}{KEYS}?{query}"))
     reading = read(made(), timing)
