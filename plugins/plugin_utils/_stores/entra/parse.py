@@ -36,11 +36,13 @@ VOLUME_TYPES: Mapping[str, str] = {
 #: the names as the metadata writes them
 _AS_NAMED: Mapping[str, str] = {"operatingSystemVolume": "os", "fixedDataVolume": "fixed", "removableDataVolume": "removable"}
 
-_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_is_guid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII).fullmatch
 #: what registrationless devices and "never" look like elsewhere in Graph
 NO_GUID = "00000000-0000-0000-0000-000000000000"
 _NEVER = datetime(1601, 1, 2, tzinfo=UTC)
 _TEXT = 1024
+#: a text of so many characters is too short to hold a recovery password
+_WORD = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,12 @@ def guid(value: object) -> str | None:
     """A GUID in lower case without braces, None for anything else and for the one of zeros."""
     if not isinstance(value, str):
         return None
-    if _GUID.fullmatch(value) and value != NO_GUID:
+    if _is_guid(value) and value != NO_GUID:
         return value  # as Graph writes them
     if len(value) > 40:
         return None
     found = value.strip("{}").lower()
-    return found if _GUID.fullmatch(found) and found != NO_GUID else None
+    return found if _is_guid(found) and found != NO_GUID else None
 
 
 def is_readable(row: Mapping[str, Any]) -> bool:
@@ -84,6 +86,8 @@ def text(value: object) -> str | None:
     """
     if not isinstance(value, str) or not value:
         return None
+    if len(value) <= _WORD and value.isascii():
+        return value
     value = without_recovery_passwords(value[:_TEXT])
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
