@@ -34,6 +34,7 @@ test)
     want shellcheck -- have shellcheck
     want git -- have git
     want chromium -- have chromium
+    want cryptsetup-bin -- dpkg -s cryptsetup-bin
     ;;
 esac
 [ -n "$missing" ] || exit 0
