@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from .bulk import bulk_dataclass
 from .model import Entry, EntryState, StoreReading, StoreState
 from .verdict import combine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
     """One protector in one store: its state, the entries that are the computer's own, and those under another owner."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from .bulk import bulk_dataclass
 from .redaction import Secret
 
 
@@ -164,7 +165,7 @@ class ReadError:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedProtector:
     """One protector as the host lists it; ``type`` None means it could not be read, ``backup`` None that it was not asked or not offered.
 
@@ -179,7 +180,7 @@ class ObservedProtector:
     key_packages: tuple[Secret[bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedVolume:
     """One encryptable volume as the host describes it. None means not read, or not offered by this Windows; see ``errors``.
 
@@ -264,7 +265,7 @@ class IntuneReading:
     enrolments: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """The object in a store under which entries lie: an AD computer object, an Entra device, later a file.
 
@@ -289,7 +290,7 @@ class Owner:
     intune: IntuneFacts | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One recovery password in one store, under its owner; normally metadata only.
 
@@ -350,7 +351,7 @@ class Finding:
     volume: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectorStanding:
     """One recovery-password protector of a volume with its state in every store of the requirements."""
 
