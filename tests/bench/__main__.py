@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--hosts", type=int, default=100, help="hosts of the task figures (%(default)s)")
     top.add_argument("--rounds", type=int, default=5, help="counted rounds of the task figures (%(default)s)")
     top.add_argument("--computers", type=int, default=20_000, help="computers of the other figures (%(default)s)")
-    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory and graph figures (%(default)s)")
+    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures; three times as many of the graph figures (%(default)s)")
     return top
 
 
@@ -72,7 +72,7 @@ def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, col
         "verdict": lambda: measure_judging(computers=given.computers, times=3),
         "report": lambda: measure_reporting(folder / "report", computers=given.computers, times=3),
         "tasks": lambda: measure_tasks(folder / "tasks", collections, hosts=given.hosts, rounds=given.rounds),
-        "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=given.pairs),
+        "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=3 * given.pairs),
         "directory": lambda: measure_directory(folder / "directory", computers=given.computers, pairs=given.pairs),
     }
     measured: list[figures.Figure] = []
