@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--hosts", type=int, default=100, help="hosts of the task figures (%(default)s)")
     top.add_argument("--rounds", type=int, default=5, help="counted rounds of the task figures (%(default)s)")
     top.add_argument("--computers", type=int, default=20_000, help="computers of the other figures (%(default)s)")
-    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures; three times as many of the graph figures (%(default)s)")
+    top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures, and a third of the graph figures' (%(default)s)")
     return top
 
 
