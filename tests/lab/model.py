@@ -23,6 +23,9 @@ class LabProtector:
     friendly_name: str = ""
     #: GetNumericalPasswordBackupType's bit mask (1 AD, 2 Microsoft account, 4 Entra, 8 file, 16 printed)
     backup_types: int = 0
+    #: how the host answers to GetKeyPackage: sound; fips (made in FIPS mode, which nobody can prove); unsteady (wrapped anew in every call,
+    #: always rightly); refused (an error)
+    package: str = "sound"
 
 
 @dataclass(kw_only=True)
@@ -88,6 +91,8 @@ class LabHost:
     fault: str | None = None
     #: form of the wire answers where the reference is unconfirmed: see hosts/profiles.py for the names
     wire_form: str = "modern"
+    #: how its key packages are framed: one of FRAMES in fve/played.py
+    package_frame: str = "volume"
     volumes: list[LabVolume] = field(default_factory=list)
 
     @property
@@ -136,6 +141,9 @@ class LabEntry:
     #: the date in the CN where it differs from whenCreated (a client's wrong clock)
     cn_created: datetime | None = None
     key_package: bytes | None = None
+    #: what becomes of key_package when a lab starts: sound (the live volume's), former (of an earlier encryption of that volume, which
+    #: this entry's own password opens), garbage; None: nothing
+    package: str | None = None
     #: an ACL on this one object hides it from the metadata account: only its DN can be seen
     hidden: bool = False
 

@@ -70,6 +70,10 @@ class FveVolume:
         self._sealer = sealing.Sealer(moment=self.created)
         self._fvek_box = self._sealer.seal(self.vmk, datums.sealed_key(self.method, self.fvek), role=datums.FVEK_ROLE)
 
+    def skip_nonces(self, number: int) -> None:
+        """Leave nonces out, as if other protectors had taken them."""
+        self._sealer.counter += number
+
     def salt(self, key_id: str) -> bytes:
         """The salt of a protector: the same whenever it is made again."""
         return random.Random(f"keyward lab salt {self.seed} {key_id}").randbytes(16)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from ...fve import played, stretching
 from ...model import LabHost, LabProtector, LabVolume
 from ..cim import Handler, Method, Values, WmiClass
 from ..profiles import OLD_VOLUME_PROPERTIES, Profile, WireForm
@@ -17,7 +19,8 @@ Answer = tuple[int, Values]
 
 _PROTECTOR_ID = re.compile(r"\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}")
 _TPM_KINDS = frozenset({1, 4, 5, 6})
-#: OID that a self-encrypting drive reports for AES-256-XTS
+#: EncryptionMethod of a drive that encrypts by itself, and the OID that it reports for AES-256-XTS
+_HARDWARE = 5
 _EDRIVE_OID = "2.16.840.1.101.3.4.1.46"
 _BACKUP_ACCOUNTS = {1: "Active Directory Domain Services", 2: "Microsoft account", 4: "Microsoft Entra ID", 8: "File", 16: "Printer"}
 
@@ -39,6 +42,7 @@ class VolumeProvider:
         self._host = host
         self._profile = profile
         self._form = form
+        self._packages_read = itertools.count()
 
     def wmi_class(self) -> WmiClass:
         """The class as this profile has it."""
@@ -222,6 +226,24 @@ class VolumeProvider:
         if isinstance(found, int):
             return found, {}
         return (S_OK, {"FileName": f"{found.key_id.upper()}.BEK"}) if found.type in (2, 5, 6) else (E_INVALIDARG, {})
+
+    def _on_get_key_package(self, volume: LabVolume, arguments: Values) -> Answer:
+        if volume.locked:
+            return LOCKED_VOLUME, {}
+        found = self._find(volume, arguments)
+        if found == E_INVALIDARG and _PROTECTOR_ID.fullmatch(str(arguments.get("VolumeKeyProtectorID"))):
+            return schema.PROTECTOR_NOT_FOUND, {}
+        if isinstance(found, int):
+            return found, {}
+        if found.type not in (played.EXTERNAL_KEY, played.RECOVERY_PASSWORD):
+            return schema.INVALID_PROTECTOR_TYPE, {}
+        if found.package == "refused":
+            return schema.BAD_INFORMATION, {}
+        if volume.encryption_method == _HARDWARE:
+            # what a drive that encrypts by itself gives is not documented
+            return self._form.not_supported, {}
+        reading = played.Reading(number=next(self._packages_read), frame=self._host.package_frame)
+        return S_OK, {"KeyPackage": played.package(self._host, volume, found, reading, stretching.shared())}
 
     def _on_get_numerical_password_backup_type(self, volume: LabVolume, arguments: Values) -> Answer:
         found = self._find(volume, arguments)

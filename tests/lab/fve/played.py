@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Key packages of an estate's volumes: what a host answers to GetKeyPackage, and what lies beside an entry in the directory.
+
+Everything follows from the volume's identity, so the host and the directory need not know each other to hold packages of one volume.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ansible_collections.keyward.bitlocker.tests.lab.fve import sealing
+from ansible_collections.keyward.bitlocker.tests.lab.fve.volumes import (
+    FIPS,
+    LABELLED,
+    WINDOWS_7,
+    WINDOWS_8,
+    WINDOWS_10,
+    Form,
+    FveVolume,
+    Stretch,
+)
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.profiles import PROFILES
+from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntry, LabHost, LabProtector, LabVolume
+
+EXTERNAL_KEY, RECOVERY_PASSWORD = 2, 3
+#: Win32_EncryptableVolume's numbers -> the cipher in the metadata
+METHODS = {1: 0x8000, 2: 0x8001, 3: sealing.CBC_128, 4: sealing.CBC_256, 6: sealing.XTS_128, 7: sealing.XTS_256}
+#: how a package is framed, which nobody outside Microsoft has described: see :func:`package`
+FRAMES = ("volume", "protector", "bare", "padded", "moving")
+#: how a host may answer to GetKeyPackage: see LabProtector.package
+ANSWERS = ("sound", "fips", "unsteady", "refused")
+#: what may lie in msFVE-KeyPackage: see LabEntry.package
+FILED = ("sound", "former", "garbage")
+_BUILD_1903 = 18362
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One call of GetKeyPackage: its number tells a frame that moves from one that does not."""
+
+    number: int = 0
+    frame: str = "volume"
+
+
+def package(host: LabHost, volume: LabVolume, protector: LabProtector, reading: Reading, stretch: Stretch) -> bytes:
+    """What GetKeyPackage gives for a recovery password or an external key.
+
+    Frames: ``volume`` and ``protector`` are the head of a dataset with the GUID of the one or the other, ``bare`` is the datums alone,
+    ``padded`` has zeros around, and ``moving`` differs in every call, though not in its datums.
+    """
+    made = _volume(volume, "current", stretch)
+    _add(made, volume, protector, form_of(host, volume, protector), reading)
+    key_id = protector.key_id
+    if reading.frame == "bare":
+        return made.package(key_id)[48:]
+    if reading.frame == "padded":
+        return bytes(16) + made.package(key_id) + bytes(24)
+    if reading.frame == "moving":
+        moved = made.package(key_id, created=made.created + timedelta(seconds=reading.number), counter=100 + reading.number)
+        return moved + random.Random(f"keyward lab frame {key_id} {reading.number}").randbytes(reading.number % 40)
+    return made.package(key_id, identifier=key_id if reading.frame == "protector" else None)
+
+
+def filed_package(estate: Estate, entry: LabEntry, stretch: Stretch) -> bytes:
+    """What an entry's ``package`` stands for; ValueError where it names a protector that no host has."""
+    if entry.package == "garbage":
+        return random.Random(f"keyward lab garbage {entry.key_id}").randbytes(420)
+    for host in estate.hosts:
+        for volume in host.volumes:
+            for protector in volume.protectors:
+                if protector.key_id == entry.key_id and protector.type == RECOVERY_PASSWORD:
+                    if entry.package == "sound":
+                        return package(host, volume, protector, Reading(), stretch)
+                    made = _volume(volume, "former", stretch)
+                    made.add_recovery_password(entry.key_id, entry.password)
+                    return made.package(entry.key_id)
+    raise ValueError(f"no host has the protector {entry.key_id}, so there is no package of it")
+
+
+def form_of(host: LabHost, volume: LabVolume, protector: LabProtector) -> Form:
+    """How this Windows writes this protector; now and then a volume is older than the Windows on it."""
+    if protector.package == "fips":
+        return FIPS
+    if random.Random(f"keyward lab form {volume.persistent_id}").random() < 0.1:
+        return WINDOWS_7
+    if int(PROFILES[host.profile].build) < _BUILD_1903:
+        return WINDOWS_8
+    return LABELLED if protector.friendly_name else WINDOWS_10
+
+
+def _volume(volume: LabVolume, generation: str, stretch: Stretch) -> FveVolume:
+    seed = f"{generation} {volume.persistent_id or volume.device_guid}"
+    made = FveVolume(seed=seed, method=METHODS.get(volume.encryption_method, sealing.XTS_128), stretch=stretch)
+    made.created += timedelta(seconds=random.Random(seed).randrange(30_000_000))
+    return made
+
+
+def _unknown_password(key_id: str) -> str:
+    """One that nobody wrote down."""
+    return sealing.password_text(random.Random(f"keyward lab password {key_id}").randbytes(16))
+
+
+def _add(made: FveVolume, volume: LabVolume, protector: LabProtector, form: Form, reading: Reading) -> None:
+    """Add one protector, with nonces that no other protector of the volume has."""
+    place = [known.key_id for known in volume.protectors].index(protector.key_id)
+    made.skip_nonces(16 * (place + 1) + (8 * reading.number if protector.package == "unsteady" else 0))
+    if protector.type == EXTERNAL_KEY:
+        made.add_external_key(protector.key_id)
+    else:
+        made.add_recovery_password(protector.key_id, protector.password or _unknown_password(protector.key_id), form)
