@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -25,7 +26,6 @@ from ansible_collections.keyward.bitlocker.tests.integration.playing import REPO
 from ansible_collections.keyward.bitlocker.tests.integration.published import GITHUB, GITLAB, JUNIT, published
 from ansible_collections.keyward.bitlocker.tests.integration.tenants import NO_KEYS, TenantDrawing
 from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import NO_RIGHTS, accounts
-from ansible_collections.keyward.bitlocker.tests.lab.entra import accounts as entra_accounts
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
 from jsonschema import Draft7Validator
 
@@ -54,8 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     for name in ("lonely", *FAULTS):
         wrong = {} if name == "lonely" else {"certificate": name} if name == "expired" else {"fault": name}
         drawing.host(name.replace("_", "-"), computer=False, domain=None, domain_role=0, **wrong)
-    entra_accounts.write_credentials(drawing.estate, folder / "credentials")
-    with Lab(folder / "lab", LabOptions(), estate=drawing.estate) as running:
+    with Lab(folder, LabOptions(), estate=drawing.estate) as running:
         yield running
 
 
@@ -162,12 +161,11 @@ def test_a_group_without_a_host_passes_nothing(gate: Any) -> None:
 @pytest.mark.parametrize("fault", ["down", "no_rights", "no_graph_rights", "wrong_password"])
 def test_a_store_that_could_not_be_searched(gate: Any, lab: Lab, fault: str) -> None:
     rights = accounts()[NO_RIGHTS]
-    client = entra_accounts.client_named(lab.estate, NO_KEYS)
-    entra = lab.entra.options() if lab.entra is not None else {}
+    assert lab.entra is not None
     changes: dict[str, dict[str, Any]] = {
         "down": {"keyward_ad": {"server": [lab.block.infrastructure(200)]}},
         "no_rights": {"keyward_ad": {"username": rights.principal, "password": rights.password}},
-        "no_graph_rights": {"keyward_entra": entra | {"client_id": client.client_id, "secret": client.secrets[0]}},
+        "no_graph_rights": {"keyward_entra": lab.entra.options(NO_KEYS)},
         "wrong_password": {"keyward_ad": {"password": "wrong-for-sure"}},
     }
     run = gate(**changes[fault])
@@ -214,8 +212,7 @@ def workflow(name: str) -> dict[Any, Any]:
 @pytest.mark.parametrize(("name", "schema"), [("github-actions.yml", GITHUB), ("gitlab-ci.yml", GITLAB)])
 def test_the_examples_are_what_the_forges_take(name: str, schema: tuple[str, str]) -> None:
     text = published(*schema).read_text(encoding="utf-8")
-    # YAML 1.1 reads "on" as true; the forge does not
-    content = {"on" if key is True else key: value for key, value in workflow(name).items()}
+    content = workflow(name)
     validator = Draft7Validator(json.loads(text))
     assert [error.message for error in validator.iter_errors(content)] == []
     broken = content | {"jobs": {"x": {"steps": 1}}, "bitlocker-gate": {"script": 1}}
@@ -228,13 +225,14 @@ class Workspace:
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.player = Player(folder, lab)
         self.folder = folder
-        self.token = lab.folder.parent / "credentials" / "federated-token"
         built = self.player.command(["ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(folder)])
         (self.tarball,) = folder.glob("keyward-bitlocker-*.tar.gz")
         assert built.code == 0, built.output
         self.hosts(GOOD)
         example = yaml.safe_load((EXAMPLES / "keyward.yml").read_text(encoding="utf-8"))
         assert lab.entra is not None
+        assert lab.entra.credentials is not None
+        self.token = lab.entra.credentials.federated_token.read_text(encoding="ascii").strip()
         reach = {key: value for key, value in lab.entra.options().items() if key not in ("auth_method", "secret")}
         given = yaml.safe_load(lab.vars_file.read_text(encoding="utf-8"))
         self.password = given["keyward_ad"].pop("password")
@@ -259,7 +257,6 @@ class Workspace:
 
     def bash(self, script: str, environment: Mapping[str, str], *flags: str) -> tuple[int, str]:
         """Run commands as a runner does, with the published name of the collection standing for the tarball."""
-        assert "tarball" not in script
         clean = clean_environment(self.folder)
         del clean["ANSIBLE_COLLECTIONS_PATH"]
         variables = clean | {
@@ -268,7 +265,7 @@ class Workspace:
             "MICROSOFT_AD_LDAP_PASSWORD": self.password,
             **environment,
         }
-        text = script.replace("collections keyward.bitlocker\n", f"collections {self.tarball} --offline\n")
+        text = re.sub(r"(collection install .*) keyward\.bitlocker\n", rf"\1 --offline {self.tarball}\n", script)
         done = subprocess.run(
             ["bash", *flags, "-c", text], cwd=self.folder, env=variables, capture_output=True, text=True, timeout=170, check=False
         )
@@ -318,7 +315,7 @@ def test_the_workflow_of_github_actions(lab: Lab, tmp_path: Path) -> None:
     code, output = step("Install")
     assert code == 0, output
     assert "requirements.txt" in (tmp_path / "pip.log").read_text(encoding="utf-8")
-    with token_service(space.token.read_text(encoding="ascii").strip()) as url:
+    with token_service(space.token) as url:
         job = {
             "ACTIONS_ID_TOKEN_REQUEST_URL": url,
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
@@ -361,7 +358,7 @@ def test_the_job_of_gitlab_ci(lab: Lab, tmp_path: Path) -> None:
     job = workflow("gitlab-ci.yml")["bitlocker-gate"]
     assert job["id_tokens"]["ENTRA_TOKEN"] == {"aud": "api://AzureADTokenExchange"}
     script = "\n".join([*job["before_script"], *job["script"]]) + "\n"
-    environment = {"ENTRA_TOKEN": space.token.read_text(encoding="ascii").strip(), "TMPDIR": str(tmp_path)}
+    environment = {"ENTRA_TOKEN": space.token, "TMPDIR": str(tmp_path)}
     code, output = space.bash(script, environment, "-eo", "pipefail")
     assert code == COMPLIANT, output
     baseline = tmp_path / job["cache"]["paths"][0] / "escrow-report.json"
