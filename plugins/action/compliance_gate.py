@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,12 +34,19 @@ class ActionModule(KeywardAction):
     def run_action(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Read, decide, write, say."""
         self.require(*(["jmespath"] if params["rules"] else []))
-        decision = gate_run.judge(params, task_vars, datetime.now(UTC))
+        junit_file = Path(params["junit_file"]) if params["junit_file"] else None
+        try:
+            decision = gate_run.judge(params, task_vars, datetime.now(UTC))
+        except KeywardError as error:
+            if junit_file is not None:
+                with suppress(KeywardError):  # the first error is the one to tell
+                    gate_run.write_junit(error, junit_file, check_mode=self.check_mode)
+            raise
         result: dict[str, Any] = {"changed": False, **gate_run.result_of(decision)}
         files = [params["report_file"]] if params["report_file"] else []
-        if params["junit_file"]:
-            result["changed"] = gate_run.write_junit(decision, Path(params["junit_file"]), check_mode=self.check_mode)
-            result["files"] = [params["junit_file"]]
+        if junit_file is not None:
+            result["changed"] = gate_run.write_junit(decision, junit_file, check_mode=self.check_mode)
+            result["files"] = [str(junit_file)]
             files += [] if self.check_mode else result["files"]
         self.say(gate_summary.render(decision, files))
         result["msg"] = gate_run.sentence(decision)

@@ -159,6 +159,7 @@ options:
   junit_file:
     description:
       - File to write the result to as JUnit XML. A suite for each check, in it a case for each computer.
+      - If the report, the baseline or a rule cannot be used, it holds that error alone, so that no earlier file is taken for this run's.
       - Nothing is written in check mode.
     type: path
   separate_return_codes:

@@ -14,7 +14,7 @@ from .._core.gate_baseline import Baseline
 from .._core.gate_policy import make_policy
 from .._core.gate_report import GateReport, read_report
 from .._core.gate_types import Decision, Problem, Status
-from .._errors import BadDataError, OptionError
+from .._errors import BadDataError, KeywardError, OptionError
 from .._report import junit
 from .._report.document import stamp
 from .files import write_atomically
@@ -97,9 +97,12 @@ def _baseline(path: str) -> GateReport:
     return read_report(load_report(Path(path), option="baseline"), path, attempted="use the baseline", remedy=remedy)
 
 
-def write_junit(decision: Decision, path: Path, *, check_mode: bool) -> bool:
-    """Write the JUnit file where its content differs from what lies there; returns whether it does. OptionError: it cannot be written."""
-    text = junit.render(decision)
+def write_junit(decision: Decision | KeywardError, path: Path, *, check_mode: bool) -> bool:
+    """Write the JUnit file where its content differs from what lies there; returns whether it does.
+
+    An error in place of a decision gives a file that says so. OptionError: it cannot be written.
+    """
+    text = junit.render_error(str(decision)) if isinstance(decision, KeywardError) else junit.render(decision)
     try:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return False

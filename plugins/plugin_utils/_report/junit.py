@@ -35,6 +35,23 @@ def render(decision: Decision) -> str:
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>", ""])
 
 
+def render_error(message: str) -> str:
+    """The file of a gate that could not decide: one error, so that no earlier file is taken for this run's."""
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            "<testsuites>",
+            ' <testsuite name="gate" tests="1" failures="0" errors="1" skipped="0">',
+            f'  <testcase classname="{CLASS}.gate" name="decision">',
+            f'   <error type="error" message={_attribute(message)}/>',
+            "  </testcase>",
+            " </testsuite>",
+            "</testsuites>",
+            "",
+        ]
+    )
+
+
 def _suite(check: Check, found: Mapping[str, Sequence[Problem]], scoped: Mapping[str, bool]) -> str:
     names = list(scoped) if check.cases is None else list(check.cases)
     # a check of computers may also have something to say of the run

@@ -178,6 +178,14 @@ def test_an_option_that_is_wrong_is_no_finding_and_no_pass(tmp_path: Path, varia
     assert "outcome" not in done.of(DECIDE)[-1]["result"]
 
 
+def test_no_earlier_junit_file_outlives_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "gate.xml"
+    path.write_text("<testsuites/>", encoding="utf-8")
+    assert run(tmp_path, GOOD, keyward_gate_baseline="missing.json", keyward_gate_junit_file=str(path)).code == COULD_NOT_LOOK
+    assert "missing.json" in path.read_text(encoding="utf-8")
+    assert "<error" in path.read_text(encoding="utf-8")
+
+
 def test_with_a_folder_the_file_of_this_run_is_judged(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     folder.mkdir()

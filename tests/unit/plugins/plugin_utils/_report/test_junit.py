@@ -109,6 +109,12 @@ def test_the_sums_are_right_and_others_read_it(tmp_path: Any) -> None:
     assert "Back up the password" in bad.result[0].text
 
 
+@pytest.mark.parametrize("message", HOSTILE)
+def test_an_error_is_a_file_of_its_own(message: str) -> None:
+    (suite,) = ElementTree.fromstring(junit.render_error(message).encode("utf-8"))
+    assert (suite.get("tests"), suite.get("errors"), suite[0][0].tag) == ("1", "1", "error")
+
+
 def test_the_same_decision_gives_the_same_text() -> None:
     later = decided({**WHOLE, "generated_at": "2026-11-22T20:09:09Z"})
     assert junit.render(later) == junit.render(decided(WHOLE))
