@@ -105,3 +105,17 @@ def test_the_playbook_has_a_variable_for_each_option_and_the_guide_has_it() -> N
         assert f"   * - ``{variable}``\n" in GUIDE
     text = (ROOT / "playbooks" / "compliance_gate.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"\bkeyward_gate_[a-z_]+", GUIDE)) <= set(re.findall(r"\bkeyward_gate_[a-z_]+", text))
+
+
+def test_the_messages_in_the_guide_are_those_of_the_code() -> None:
+    texts = "\n".join(
+        node.value
+        for path in sorted((ROOT / "plugins" / "plugin_utils").rglob("gate_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    table = GUIDE.partition("compliance_gate.messages:")[2].partition(".. _ansible")[0]
+    said = [literal for cell in re.findall(r"^   \* - (``.*)$", table, re.MULTILINE) for literal in re.findall(r"``([^`]+)``", cell)]
+    assert len(said) > 10
+    pieces = [piece.strip() for literal in said for piece in literal.removeprefix("its answer is ").split("…") if piece.strip()]
+    assert [piece for piece in pieces if piece not in texts] == []
