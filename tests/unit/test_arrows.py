@@ -22,8 +22,9 @@ ALLOWED = {
     "_windows": {"_core", "_errors"},
     "_stores": {"_core", "_errors"},
     "_report": {"_core", "_errors"},
-    "_ansible": {"_core", "_errors", "_windows", "_stores", "_report"},
-    "plugin": {"_core", "_errors", "_windows", "_stores", "_report", "_ansible"},
+    "_ledger": {"_core", "_errors"},
+    "_ansible": {"_core", "_errors", "_windows", "_stores", "_report", "_ledger"},
+    "plugin": {"_core", "_errors", "_windows", "_stores", "_report", "_ledger", "_ansible"},
 }
 #: _core may also raise our errors, and nothing else of ours
 ALLOWED["_core"] = {"_errors"}
@@ -158,6 +159,9 @@ def test_there_is_something_to_read() -> None:
         ("plugins/plugin_utils/_windows/wsman", "from ..._stores import x", "_windows may not import _stores"),
         ("plugins/plugin_utils/_stores/ad", "from ..._ansible.base import KeywardAction", "_stores may not import _ansible"),
         ("plugins/plugin_utils/_report", "from .. import _windows", "_report may not import _windows"),
+        ("plugins/plugin_utils/_ledger", "from .._stores.port import Store", "_ledger may not import _stores"),
+        ("plugins/plugin_utils/_stores/ad", "from ..._ledger.seal import Seal", "_stores may not import _ledger"),
+        ("plugins/plugin_utils/_ledger", "import sqlalchemy", "unguarded"),
         ("plugins/plugin_utils/_report", "from ansible.errors import AnsibleError", "may not import ansible"),
         ("plugins/plugin_utils/_ansible", "from ...action.volume_info import ActionModule", "_ansible may not import plugin"),
         ("plugins/plugin_utils/_stores/ad", "import ldap3", "unguarded"),

@@ -45,6 +45,8 @@ LIBRARIES = {
     "requests": "requests",
     "jmespath": "jmespath",
     "cryptography": "cryptography",
+    "sqlalchemy": "SQLAlchemy",
+    "psycopg": "psycopg[binary]",
 }
 
 #: variables in which automation platforms name their user

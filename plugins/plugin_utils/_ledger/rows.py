@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to keyward.bitlocker: not an interface, may change without notice.
+"""Between the ledger's columns and Python: times, texts that every database takes, and which columns a row's seal covers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .schema import MAX_TEXT
+from .seal import Seal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+#: table -> its key without the run, and the columns besides it that the seal covers: all there are
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "observations": ("host",),
+    "holdings": ("store", "owner_id"),
+    "verdicts": ("computer",),
+    "protectors": ("host", "key_id"),
+    "entries": ("store", "entry_id", "key_id"),
+    "proofs": ("store", "entry_id", "key_id", "datum"),
+}
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "observations": ("observed_at", "digest"),
+    "holdings": ("computer", "digest"),
+    "verdicts": ("host", "verdict", "digest"),
+    "protectors": ("type", "first_seen"),
+    "entries": ("owner_id", "created", "first_seen"),
+    "proofs": ("owner_id", "version", "value_mark", "outcome", "basis", "reason", "made_at"),
+}
+_SEALED = {name: (*KEYS[name], *FACTS[name]) for name in KEYS}
+
+
+def micros(moment: datetime) -> int:
+    """A time as a column holds it."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(number: int) -> datetime:
+    """A time from a column; ValueError for one that no calendar holds."""
+    try:
+        return _EPOCH + timedelta(microseconds=number)
+    except OverflowError as error:
+        raise ValueError("a time that no calendar holds") from error
+
+
+def text(value: str) -> str:
+    """A text that can stand in a column: bounded, without the one character that PostgreSQL refuses, and without halves of others."""
+    return value[:MAX_TEXT].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def seal_row(seal: Seal, table: str, run_id: str, row: Mapping[str, Any]) -> bytes:
+    """The seal of a row, over its table, its run and every column."""
+    return seal.of(table, run_id, *_fields(table, row))
+
+
+def is_sealed(seal: Seal, table: str, run_id: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row that was read bears its seal."""
+    try:
+        return seal.fits(row["seal"], table, run_id, *_fields(table, row))
+    except (TypeError, ValueError, AttributeError):  # a column of a kind that nobody writes, which SQLite permits
+        return False
+
+
+def _fields(table: str, row: Mapping[str, Any]) -> list[str | int | None]:
+    return [value.hex() if isinstance(value := row[name], bytes) else value for name in _SEALED[table]]
