@@ -35,6 +35,8 @@ test)
     want git -- have git
     want chromium -- have chromium
     want cryptsetup-bin -- dpkg -s cryptsetup-bin
+    # the ledger on its other database: the tests start one of their own
+    want postgresql -- dpkg -s postgresql
     ;;
 esac
 [ -n "$missing" ] || exit 0
