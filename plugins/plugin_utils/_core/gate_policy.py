@@ -40,7 +40,8 @@ class Limit:
         """Whether so many of the known computers are too many."""
         if self.most is not None:
             return computers > self.most
-        return computers > (self.share or 0.0) * known
+        # a quotient is rounded as the option was read, a product is not: 0.29 * 100 is less than 29
+        return computers > 0 and computers / known > (self.share or 0.0)
 
     def __str__(self) -> str:
         return f"{self.most} computers" if self.most is not None else f"{(self.share or 0.0) * 100:g} % of the computers"

@@ -230,6 +230,8 @@ def spoilt(number: int, verdict: str = "not_encrypted", whole: int = 100) -> dic
         ({"verdict": "not_encrypted", "max": 0}, 1, "findings"),
         ({"verdict": "not_encrypted", "max_share": 0.02}, 2, "compliant"),
         ({"verdict": "not_encrypted", "max_share": 0.02}, 3, "findings"),
+        ({"verdict": "not_encrypted", "max_share": 0.29}, 29, "compliant"),
+        ({"verdict": "not_encrypted", "max_share": 0.29}, 30, "findings"),
         ({"verdict": "not_encrypted", "max_share": 1.0}, 100, "compliant"),
         ({"verdict": "at_risk", "max": 50}, 1, "findings"),
         # the word of a threshold is that word alone: the verdict fails by default
