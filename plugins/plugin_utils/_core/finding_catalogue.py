@@ -230,6 +230,19 @@ _ENTRIES = {
         "The only copy of the recovery password can be read only while this very machine works",
         "Keep a copy somewhere that does not need this machine: another directory, a sealed sheet, or a second vault.",
     ),
+    "KW-ESC-013": Meaning(
+        "vanished_entry",
+        _H,
+        "An entry that an earlier run saw in a store is no longer there",
+        "Find out who removed it (the directory's or tenant's audit log); if the protector still exists, back its password up again at once, "
+        "and if the whole object was deleted, restore it.",
+    ),
+    "KW-ESC-014": Meaning(
+        "changed_entry",
+        _H,
+        "An entry is no longer the one that an earlier run saw, although it is never changed once it is written",
+        "Find out who wrote it, and do not rely on it until it is proven; back the password up again from the computer itself.",
+    ),
 }
 
 _GATHER = "run the report again"

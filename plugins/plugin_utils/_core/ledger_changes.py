@@ -43,10 +43,7 @@ class HeldEntry:
     @classmethod
     def of(cls, entry: Entry) -> HeldEntry:
         """From a store's entry."""
-        version = getattr(entry, "version", None)
-        return cls(
-            entry_id=entry.entry_id, key_ids=tuple(sorted(entry.key_ids)), created=entry.created, version=version, readable=entry.readable
-        )
+        return cls(entry_id=entry.entry_id, key_ids=tuple(sorted(entry.key_ids)), created=entry.created, readable=entry.readable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

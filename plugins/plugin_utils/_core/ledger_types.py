@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -88,6 +88,11 @@ class ProofMemory:
 
     def __len__(self) -> int:
         return sum(len(records) for records in self._by_entry.values())
+
+    def records(self) -> Iterator[ProofRecord]:
+        """All of them."""
+        for records in self._by_entry.values():
+            yield from records
 
     def add(self, record: ProofRecord) -> None:
         """Remember one more."""

@@ -31,6 +31,7 @@ KW-ESC-005 refuted_entry h         KW-ESC-006 held_elsewhere m        KW-STO-001
 KW-ESC-007 unreadable_entries m    KW-ESC-008 deleted_owner m         KW-STO-002 store_rights m
 KW-ESC-009 near_entra_limit m      KW-ESC-010 at_entra_limit h        KW-STO-003 store_read_only_dc m
 KW-ESC-011 backup_record_disagrees l  KW-ESC-012 circular_escrow h    KW-RUN-001 coverage m
+KW-ESC-013 vanished_entry h        KW-ESC-014 changed_entry h
 """
 SEVERITIES = {"h": Severity.HIGH, "m": Severity.MEDIUM, "l": Severity.LOW, "i": Severity.INFO}
 ROWS = re.findall(r"(KW-\w+-\d+) (\w+) (\w)\b", TABLE)
