@@ -40,13 +40,13 @@ class ProofJob:
 
     key_id: str
     secret: Secret[str] | Secret[bytes]
-    readings: Sequence[bytes]
+    readings: Sequence[Secret[bytes]]
 
     def to_line(self, number: int) -> bytes:
         """The job as a worker reads it."""
         value = self.secret.reveal()
         kind, text = ("recovery_password", value) if isinstance(value, str) else ("external_key", base64.b64encode(value).decode("ascii"))
-        readings = [base64.b64encode(reading).decode("ascii") for reading in self.readings]
+        readings = [base64.b64encode(reading.reveal()).decode("ascii") for reading in self.readings]
         job = {"number": number, "kind": kind, "secret": text, "key_id": self.key_id, "readings": readings}
         return json.dumps(job).encode("ascii") + b"\n"
 
@@ -63,14 +63,17 @@ def prove_all(
     time_limit: float | None = None,
     workers: int | None = None,
     clock: Callable[[], float] = time.monotonic,
+    before: int = 0,
+    of: int | None = None,
 ) -> dict[int, Proof]:
     """The proofs by the job's place in ``jobs``; a job that the time limit (seconds) left out is missing.
 
-    The order of the jobs is the order of the work, so the most urgent go first.
+    The order of the jobs is the order of the work, so the most urgent go first. Where they are a part of more, ``before`` is how many
+    came earlier and ``of`` how many there are in all, for the forecast.
     """
     if not jobs:
         return {}
-    pool = _Pool(jobs, clock() + time_limit if time_limit is not None else None, clock)
+    pool = _Pool(jobs, clock() + time_limit if time_limit is not None else None, clock, before, of)
     number = min(workers or cores(), len(jobs))
     threads = [threading.Thread(target=pool.work, name=f"proof-{index}", daemon=True) for index in range(number)]
     try:
@@ -88,9 +91,13 @@ def prove_all(
 class _Pool:
     """The jobs that wait, the proofs that are made, and the workers between."""
 
-    def __init__(self, jobs: Sequence[ProofJob], deadline: float | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, jobs: Sequence[ProofJob], deadline: float | None, clock: Callable[[], float], before: int = 0, of: int | None = None
+    ) -> None:
         self.proofs: dict[int, Proof] = {}
         self._jobs = jobs
+        self._before = before
+        self._wanted = of if of is not None else len(jobs)
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(len(jobs)):
             self._waiting.put(number)
@@ -135,7 +142,7 @@ class _Pool:
                 now = self._clock()
                 if self._deadline is not None and now >= self._deadline and not self._stopping.is_set():
                     self.stop()
-                    yield f"the time for proofs is up: {len(self.proofs)} of {len(self._jobs)} made"
+                    yield f"the time for proofs is up: {self._before + len(self.proofs)} of {self._wanted} made"
                 if now - told >= _PROGRESS_SECONDS:
                     told = now
                     yield self._forecast(now)
@@ -149,9 +156,9 @@ class _Pool:
                     worker.kill()
 
     def _forecast(self, now: float) -> str:
-        made, wanted = len(self.proofs), len(self._jobs)
-        left = f", about {(now - self._started) / made * (wanted - made):.0f} s left" if made else ""
-        return f"proofs: {made} of {wanted} made{left}"
+        made, left = len(self.proofs), self._wanted - self._before - len(self.proofs)
+        forecast = f", about {(now - self._started) / made * left:.0f} s left" if made else ""
+        return f"proofs: {self._before + made} of {self._wanted} made{forecast}"
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         command = [sys.executable, "-I", "-c", _PROGRAM, str(_TREE)]

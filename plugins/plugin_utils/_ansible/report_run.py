@@ -12,11 +12,13 @@ from typing import Any
 from .._core.estate import judge_estate, known_computers, owners_to_name
 from .._core.joins import InventoryHost, inventory_computers
 from .._core.model import Observation, StoreReading
+from .._core.proofs import NO_PROOFS
 from .._core.requirements import Requirements
 from .._core.rows import EstateJudgement
 from .._errors import OptionError
 from .._report import terminal
 from .._stores.port import Store
+from .proving import ProofLimits, prove_fleet
 
 
 def requirements_of(params: Mapping[str, Any], configured: Sequence[str]) -> Requirements:
@@ -63,13 +65,19 @@ def judge_fleet(
     *,
     now: datetime,
     say: Callable[[str], None],
+    warn: Callable[[str], None] | None = None,
+    limits: ProofLimits | None = None,
 ) -> EstateJudgement:
-    """Read every store once, look for hidden entries where something is missing, and judge."""
+    """Read every store once, look for hidden entries where something is missing, prove what is to be proven (``limits``), and judge."""
     computers = inventory_computers(hosts, observations, now=now, requirements=requirements)
     readings = [store.read() for store in stores]
     known = known_computers(computers, readings)
     readings = [_with_hidden(store, reading, owners_to_name(known, reading), say) for store, reading in zip(stores, readings, strict=True)]
-    return judge_estate(known, readings, requirements, now=now)
+    proofs = NO_PROOFS
+    if limits is not None and requirements.proof == "live":
+        by_name = {reading.store: store for store, reading in zip(stores, readings, strict=True)}
+        proofs = prove_fleet(known, readings, by_name, requirements, limits, now=now, say=say, warn=warn or say)
+    return judge_estate(known, readings, requirements, now=now, proofs=proofs)
 
 
 def _with_hidden(store: Store, reading: StoreReading, owners: Sequence[str], say: Callable[[str], None]) -> StoreReading:

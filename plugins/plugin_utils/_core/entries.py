@@ -9,21 +9,34 @@ from collections.abc import Iterable
 
 from .bulk import bulk_dataclass
 from .model import Entry, EntryState, StoreReading, StoreState
+from .proofs import NO_PROOFS, EntryProof, Place, Proofs
 from .verdict import combine
+
+_NOWHERE = Place("", "")
 
 
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One protector in one store: its state, the entries that are the computer's own, and those under another owner."""
+    """One protector in one store: its state, the entries that are the computer's own, and those under another owner.
+
+    ``proof``: the one to show, where one was tried. ``distinct``: how many different recovery passwords were read from the own entries.
+    """
 
     state: EntryState
     own: tuple[Entry, ...] = ()
     elsewhere: tuple[Entry, ...] = ()
+    proof: EntryProof | None = None
+    distinct: int = 0
 
     @property
     def duplicate(self) -> bool:
-        """Whether the same key ID lies there twice."""
-        return sum(not entry.defects for entry in self.own) > 1
+        """Whether the same key ID lies there twice, with the same value as far as anybody read it."""
+        return sum(not entry.defects for entry in self.own) > max(self.distinct, 1)
+
+    @property
+    def conflicting(self) -> bool:
+        """Whether the own entries hold different values, be one of them proven or not."""
+        return self.distinct > 1
 
     @property
     def defects(self) -> tuple[str, ...]:
@@ -57,8 +70,20 @@ class StoreIndex:
         """Every live entry under these owners."""
         return [entry for owner_id in owner_ids for entry in self.by_owner.get(owner_id, ()) if not entry.deleted]
 
-    def holding(self, key_id: str, *, owners: frozenset[str], rivals: frozenset[str], disputed: bool) -> Holding:
-        """What this store holds for ``key_id`` of a computer whose own objects are ``owners``; ``rivals`` are nobody's own."""
+    def holding(
+        self,
+        key_id: str,
+        *,
+        owners: frozenset[str],
+        rivals: frozenset[str],
+        disputed: bool,
+        proofs: Proofs = NO_PROOFS,
+        place: Place = _NOWHERE,
+    ) -> Holding:
+        """What this store holds for ``key_id`` of a computer whose own objects are ``owners``; ``rivals`` are nobody's own.
+
+        ``proofs`` are laid over it, as those of the volume at ``place``.
+        """
         own: list[Entry] = []
         elsewhere: list[Entry] = []
         lost = False
@@ -69,12 +94,20 @@ class StoreIndex:
                 own.append(entry)
             elif entry.owner_id not in rivals:
                 elsewhere.append(entry)
-        states = [entry_state(entry) for entry in own]
+        over = proofs.overlay(own, key_id, place) if own and proofs.values else None
+        if over is None:
+            states = [entry_state(entry) for entry in own]
+        else:
+            states = [over.state(number, entry_state(entry)) for number, entry in enumerate(over.own)]
+            if over.distinct > 1 and EntryState.PROVEN not in states:
+                states.append(EntryState.CONFLICTING)
         if lost:
             states.append(EntryState.DELETED)
         if not own and (disputed or not self._searched(owners)):
             states.append(EntryState.UNKNOWN)
-        return Holding(state=combine(states), own=tuple(own), elsewhere=tuple(elsewhere))
+        if over is None:
+            return Holding(state=combine(states), own=tuple(own), elsewhere=tuple(elsewhere))
+        return Holding(state=combine(states), own=over.own, elsewhere=tuple(elsewhere), proof=over.best, distinct=over.distinct)
 
     def _searched(self, owners: frozenset[str]) -> bool:
         """Whether "nothing found" means that there is nothing."""

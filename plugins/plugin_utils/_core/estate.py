@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from . import computer_findings, verdict
-from .clusters import Hidden, Shared, name_object, shared_volumes
+from .clusters import Hidden, name_object, shared_volumes
 from .device_joins import join_devices
 from .entries import StoreIndex
 from .findings import make
+from .holdings import FleetHoldings, in_order
 from .joins import AD, ENTRA, NO_JOIN, Computer, StoreJoin, join_directory
 from .model import Finding, Flag, ObservedVolume, ProtectorStanding, ProtectorType, StoreReading, StoreState, Verdict
-from .names import unique_names
+from .proofs import NO_PROOFS, Proofs
 from .requirements import Requirements
 from .rows import ComputerRow, EstateJudgement, ProtectorRow, UnmatchedEntry, VolumeRow
 from .verdict import VolumeEvidence, VolumeJudgement
@@ -29,9 +30,9 @@ class _Judge:
     computers: list[Computer]
     names: list[str]
     indexes: Mapping[str, StoreIndex]
+    holdings: FleetHoldings
     requirements: Requirements
     now: datetime
-    shared: Shared
     elsewhere: Hidden
     live_keys: Mapping[str, frozenset[int]]
     findings: list[Finding] = field(default_factory=list)
@@ -84,25 +85,30 @@ def _recovery_ids(computer: Computer) -> list[str]:
 
 
 def judge_estate(
-    computers: Sequence[Computer], readings: Sequence[StoreReading], requirements: Requirements, *, now: datetime
+    computers: Sequence[Computer],
+    readings: Sequence[StoreReading],
+    requirements: Requirements,
+    *,
+    now: datetime,
+    proofs: Proofs = NO_PROOFS,
 ) -> EstateJudgement:
-    """Judge every computer; ``computers`` come from :func:`known_computers` over the same ``readings``."""
-    by_name = sorted(zip(unique_names(computers), computers, strict=True), key=lambda pair: pair[0])
-    names, ordered = [name for name, _computer in by_name], [computer for _name, computer in by_name]
+    """Judge every computer; ``computers`` come from :func:`known_computers` over the same ``readings``, ``proofs`` are about them."""
+    names, ordered = in_order(computers)
     shared, elsewhere = shared_volumes(ordered)
+    indexes = {reading.store: StoreIndex(reading) for reading in readings}
     judge = _Judge(
         computers=ordered,
         names=names,
-        indexes={reading.store: StoreIndex(reading) for reading in readings},
+        indexes=indexes,
+        holdings=FleetHoldings(computers=ordered, indexes=indexes, shared=shared, proofs=proofs),
         requirements=requirements,
         now=now,
-        shared=shared,
         elsewhere=elsewhere,
         live_keys=_live_keys(ordered),
     )
     rows = tuple(_computer_row(judge, index) for index in range(len(ordered)))
     observed = sum(computer.fresh for computer in ordered)
-    run = _run_findings(readings, requirements, observed=observed, known=len(ordered))
+    run = _run_findings(readings, requirements, proofs, observed=observed, known=len(ordered))
     return _conclude(judge, rows, run, {reading.store: reading for reading in readings}, observed)
 
 
@@ -114,38 +120,6 @@ def _live_keys(computers: Sequence[Computer]) -> dict[str, frozenset[int]]:
             for protector in volume.protectors or ():
                 keys[protector.key_id].add(index)
     return {key_id: frozenset(indexes) for key_id, indexes in keys.items()}
-
-
-def _owners(judge: _Judge, nodes: Sequence[int], store: str) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Own owners, rivals and dispute of a volume that these computers list."""
-    owners: set[str] = set()
-    rivals: set[str] = set()
-    disputed = False
-    for node in nodes:
-        join = judge.computers[node].joins[store]
-        disputed |= join.disputed
-        rivals |= join.rivals
-        if join.owner is not None:
-            owners.add(join.owner.owner_id)
-    if len(nodes) > 1:
-        cluster = name_object(judge.indexes[store].reading, judge.computers[nodes[0]].seen)
-        if cluster is not None:
-            owners.add(cluster.owner_id)
-    return frozenset(owners), frozenset(rivals), disputed
-
-
-def _protector_rows(judge: _Judge, nodes: Sequence[int], volume: ObservedVolume) -> tuple[ProtectorRow, ...]:
-    sides = {store: _owners(judge, nodes, store) for store in judge.indexes}
-    rows = []
-    for protector in volume.protectors or ():
-        holdings = None
-        if protector.type == ProtectorType.RECOVERY_PASSWORD:
-            holdings = {
-                store: judge.indexes[store].holding(protector.key_id, owners=owners, rivals=rivals, disputed=disputed)
-                for store, (owners, rivals, disputed) in sides.items()
-            }
-        rows.append(ProtectorRow(key_id=protector.key_id, type=protector.type, holdings=holdings))
-    return tuple(rows)
 
 
 def _standings(rows: Iterable[ProtectorRow]) -> tuple[ProtectorStanding, ...]:
@@ -167,6 +141,7 @@ def _judge_volume(judge: _Judge, computer: Computer, volume: ObservedVolume, row
             volume=volume,
             standings=standings,
             duplicate=any(holding.duplicate for holding in holdings),
+            conflicting=any(holding.conflicting for holding in holdings),
             malformed=any(holding.defects for holding in holdings),
             held_elsewhere=any(holding.elsewhere for holding in holdings),
             unreadable=any(not entry.readable for holding in holdings for entry in holding.own),
@@ -222,12 +197,12 @@ def _volume_rows(judge: _Judge, index: int) -> tuple[VolumeRow, ...]:
 
 def _volume_row(judge: _Judge, index: int, volume: ObservedVolume) -> VolumeRow:
     """A volume where it is listed. One that nodes share is judged by each node's word, and the worst holds: none hides another's."""
-    members = judge.shared.get((index, volume.device_id), [(index, volume)])
+    members = judge.holdings.members(index, volume)
     nodes = list(dict.fromkeys(node for node, _told in members))
     names = tuple(judge.names[node] for node in nodes) if len(nodes) > 1 else ()
     rows = []
     for node, told in members:
-        protectors = _protector_rows(judge, nodes, told)
+        protectors = judge.holdings.of_volume(nodes, node, told)
         judgement = _judge_volume(judge, judge.computers[node], told, protectors)
         here = told if told is volume else replace(told, device_id=volume.device_id, letter=volume.letter, mount_point=volume.mount_point)
         rows.append(VolumeRow(volume=here, judgement=judgement, protectors=protectors, nodes=names))
@@ -277,7 +252,9 @@ def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
     return tuple(out)
 
 
-def _run_findings(readings: Sequence[StoreReading], requirements: Requirements, *, observed: int, known: int) -> list[Finding]:
+def _run_findings(
+    readings: Sequence[StoreReading], requirements: Requirements, proofs: Proofs, *, observed: int, known: int
+) -> list[Finding]:
     findings = []
     for reading in readings:
         if reading.state in (StoreState.DOWN, StoreState.PARTIAL):
@@ -293,7 +270,7 @@ def _run_findings(readings: Sequence[StoreReading], requirements: Requirements, 
                     reason=f"{len(reading.unsearched_owners)} computer objects could not be searched",
                 )
             )
-        if reading.read_only and any(entry.value is not None for entry in reading.entries):
+        if reading.read_only and reading.store in proofs.asked:
             findings.append(make("KW-STO-003", store=reading.store))
     coverage = observed / known if known else 0.0
     if coverage < requirements.min_coverage or not known:
@@ -322,4 +299,5 @@ def _conclude(
         observed=observed,
         complete=not run,
         passed=not run and passing == len(words),
+        proofs=judge.holdings.proofs.sums,
     )

@@ -11,6 +11,7 @@ from datetime import datetime
 from .entries import Holding
 from .joins import Computer
 from .model import Entry, Finding, Flag, ObservedVolume, StoreReading, Verdict
+from .proofs import ProofSums
 from .requirements import Requirements
 from .verdict import VolumeJudgement
 
@@ -57,7 +58,7 @@ class ComputerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstateJudgement:
-    """The whole answer of a run."""
+    """The whole answer of a run; ``proofs`` None where none were wanted."""
 
     generated_at: datetime
     requirements: Requirements
@@ -73,3 +74,4 @@ class EstateJudgement:
     observed: int
     complete: bool
     passed: bool
+    proofs: ProofSums | None = None

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,15 +89,37 @@ def _without_times(report: Mapping[str, Any]) -> dict[str, Any]:
     document = {key: value for key, value in report.items() if key not in VOLATILE_KEYS}
     computers = document.get("computers")
     if isinstance(computers, list):
-        document["computers"] = [_computer_without_times(item) if isinstance(item, dict) else item for item in computers]
+        proven = isinstance(document.get("summary"), dict) and "proofs" in document["summary"]
+        document["computers"] = [_computer_without_times(item, proven) if isinstance(item, dict) else item for item in computers]
     return document
 
 
-def _computer_without_times(computer: Mapping[str, Any]) -> dict[str, Any]:
+def _computer_without_times(computer: Mapping[str, Any], proven: bool) -> dict[str, Any]:
     out = {key: value for key, value in computer.items() if key != "observed_at"}
+    if proven and isinstance(out.get("volumes"), list):
+        out["volumes"] = [_volume_without_times(volume) for volume in out["volumes"]]
     if isinstance(out.get("intune"), dict):
         out["intune"] = {key: value for key, value in out["intune"].items() if key != "last_sync"}
     return out
+
+
+def _protector_without_times(protector: Any) -> Any:
+    """A protector whose proofs do not say when they were made; one without proofs as it is."""
+    stores = protector.get("stores") if isinstance(protector, dict) else None
+    if not isinstance(stores, dict) or not any(isinstance(held, dict) and isinstance(held.get("proof"), dict) for held in stores.values()):
+        return protector
+    timeless = {}
+    for store, held in stores.items():
+        timeless[store] = held
+        if isinstance(held, dict) and isinstance(held.get("proof"), dict):
+            timeless[store] = {**held, "proof": {key: value for key, value in held["proof"].items() if key != "made_at"}}
+    return {**protector, "stores": timeless}
+
+
+def _volume_without_times(volume: Any) -> Any:
+    if not isinstance(volume, dict) or not isinstance(volume.get("protectors"), list):
+        return volume
+    return {**volume, "protectors": [_protector_without_times(item) for item in volume["protectors"]]}
 
 
 def asides(document: Mapping[str, Any]) -> list[str]:
@@ -128,6 +151,7 @@ def _summary(judgement: EstateJudgement) -> dict[str, Any]:
         "findings": dict(sorted(Counter(finding.code for finding in judgement.findings).items())),
         "passing": judgement.passing,
         "could_not_look": judgement.could_not_look,
+        **({"proofs": asdict(judgement.proofs)} if judgement.proofs is not None else {}),
     }
 
 
@@ -213,7 +237,16 @@ def _protector(row: ProtectorRow) -> dict[str, Any]:
 
 
 def _holding(holding: Holding) -> dict[str, Any]:
-    return {"state": holding.state.value, "entries": [_entry(entry) for entry in holding.own]}
+    out: dict[str, Any] = {"state": holding.state.value, "entries": [_entry(entry) for entry in holding.own]}
+    if holding.proof is not None:
+        proof = holding.proof
+        out["proof"] = {
+            "outcome": proof.outcome.value,
+            "basis": proof.basis.value,
+            "made_at": stamp(proof.made_at),
+            "reason": proof.reason,
+        }
+    return out
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..._core import recovery_password
 from ..._core.model import Entry, Owner, StoreState
-from ..._core.redaction import Secret
-from ..._errors import AuthorizationError, BadDataError
-from . import filters, parse
+from ..._errors import BadDataError
+from . import filters, values
 from .reader import ENTRY_ATTRIBUTES, NO_RIGHTS_REASON, NO_SUCH_OBJECT, OWNER_ATTRIBUTES, DirectoryReader, judge
-from .search import BASE, NAMES_ONLY, ONE_LEVEL, PASSWORD_ATTRIBUTE, Outcome, Query
+from .search import BASE, NAMES_ONLY, ONE_LEVEL, Outcome, Query
 
 HIDDEN_REASON = "there are recovery objects, and the account may read none of them: it lacks the rights that the documentation lists"
 
@@ -72,42 +70,10 @@ class DirectoryLookup:
             BadDataError: the object is another one by now, or has several passwords.
             KeywardError: the search failed.
         """
-        attempted = f"read the recovery password of key {entry.key_ids[0] if entry.key_ids else 'without ID'}"
         directory = self._reader.connect()
-        query = Query(
-            base=entry.location,
-            filter=filters.ENTRIES,
-            attributes=("objectGUID", PASSWORD_ATTRIBUTE),
-            scope=BASE,
-            show_deleted=entry.deleted,
-            password=True,
-        )
         outcome = Outcome()
-        found = list(self._reader.conversation.search(query, outcome))
-        if outcome.problem:
-            raise outcome.problem
-        values = found[0].attributes.get(PASSWORD_ATTRIBUTE.lower(), ()) if found else ()
-        if values and parse.guid(found[0].first("objectguid")) != entry.entry_id:
-            raise BadDataError(attempted, target=entry.location, meaning="another object bears this name now", remedy="Search again.")
-        if len(values) > 1:
-            raise BadDataError(attempted, target=entry.location, meaning="the object holds several", remedy="Look at it in the directory.")
-        if not values and directory.read_only:
-            meaning = f"{directory.server} is a read-only domain controller or a Global Catalog, which never hold passwords"
-            raise AuthorizationError(
-                attempted,
-                target=entry.location,
-                name="KW-STO-003",
-                meaning=meaning,
-                remedy="Name a writable domain controller and its port 636.",
-            )
-        if not values:
-            raise AuthorizationError(
-                attempted,
-                target=entry.location,
-                meaning="the account may not read it" if entry.readable else "the account may not read the object",
-                remedy="Grant read and control access on msFVE-RecoveryPassword, as the documentation lists.",
-            )
-        return _with_value(entry, values[0])
+        found = list(self._reader.conversation.search(values.query(entry), outcome))
+        return values.with_value(entry, found, outcome, directory)
 
     def _of_computers(self, computers: Sequence[str]) -> tuple[list[Owner], list[Entry], list[str]]:
         reader = self._reader
@@ -182,12 +148,3 @@ def _has(entry: Entry, digits: str) -> bool:
 def _is_named(owner: Owner, wanted: str) -> bool:
     name = wanted.strip().removesuffix("$").lower()
     return name in {owner.name.lower(), owner.dns_name, owner.location.lower()}
-
-
-def _with_value(entry: Entry, value: bytes) -> Entry:
-    secret = Secret(value.decode("utf-8", "replace"))
-    damaged = recovery_password.damaged_groups(secret)
-    if damaged == ():
-        return replace(entry, value=recovery_password.parse(secret))
-    told = recovery_password.describe_damage(damaged) if damaged else "it is not eight groups of six digits"
-    return replace(entry, value=secret, defects=(*entry.defects, f"msFVE-RecoveryPassword is no recovery password: {told}"))

@@ -3,8 +3,8 @@
 """Searches over one bound connection: paged, bounded in size and time, and never for what metadata does not need.
 
 Three promises hold for whatever passes here, whoever the account is: every search that is not of base scope carries the paged results
-control (RFC 2696); attributes are named one by one (``1.1`` for names alone, never ``*`` or an empty list); a recovery password is asked
-for only by a base-scope search that says so.
+control (RFC 2696); attributes are named one by one (``1.1`` for names alone, never ``*`` or an empty list); a recovery password or a key
+package is asked for only by a base-scope search that says so.
 
 The next page is asked for before the last one is taken apart, so the directory works while we do. Referrals and continuation references
 are never followed.
@@ -27,6 +27,7 @@ BASE, ONE_LEVEL, SUBTREE = 0, 1, 2
 NAMES_ONLY = ("1.1",)
 SHOW_DELETED = "1.2.840.113556.1.4.417"
 PASSWORD_ATTRIBUTE = "msFVE-RecoveryPassword"
+PACKAGE_ATTRIBUTE = "msFVE-KeyPackage"
 
 #: pages of one search, empty ones included
 MAX_PAGES = 20_000
@@ -34,7 +35,8 @@ MAX_PAGES = 20_000
 _PAGE_PATIENCE = 5
 _RECEIVE = 256 * 1024
 _PAGE_OCTETS = 64 * 1024 * 1024
-_FORBIDDEN = frozenset({PASSWORD_ATTRIBUTE.lower(), "msfve-keypackage", "*", "+"})
+_SECRETS = frozenset({PASSWORD_ATTRIBUTE.lower(), PACKAGE_ATTRIBUTE.lower()})
+_FORBIDDEN = _SECRETS | {"*", "+"}
 
 #: names of LDAP result codes that a search can bring (RFC 4511 appendix A)
 RESULT_NAMES = {
@@ -89,7 +91,10 @@ class Socket(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One search. ``attributes`` are exactly what is asked for; ``password`` permits the recovery password (base scope only)."""
+    """One search. ``attributes`` are exactly what is asked for.
+
+    ``password`` permits the recovery password (base scope only), and a key package beside it.
+    """
 
     base: str
     filter: str
@@ -102,8 +107,8 @@ class Query:
     def __post_init__(self) -> None:
         """Hold the promises of this module, also against our own mistakes."""
         names = {name.lower() for name in self.attributes}
-        if self.password and self.scope == BASE:
-            names.discard(PASSWORD_ATTRIBUTE.lower())
+        if self.password and self.scope == BASE and PASSWORD_ATTRIBUTE.lower() in names:
+            names -= _SECRETS
         if not self.attributes or names & _FORBIDDEN:
             raise ValueError("a search must name its attributes, and none that holds a secret")
 

@@ -11,17 +11,18 @@ be seen though nothing else of them can. Only what neither brings counts as abse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 
-from ..._core.model import StoreReading, StoreState
+from ..._core.model import Entry, StoreReading, StoreState
 from ..._errors import KeywardError, OptionError
-from ..port import StoreNames
+from ..port import StoreNames, StoreValue
 from . import parse
 from .discovery import Resolver
 from .reader import NO_RIGHTS_REASON, DirectoryReader, judge
 from .search import Outcome
 from .settings import DirectorySettings
+from .values import read_values
 
 
 class ActiveDirectoryStore:
@@ -76,6 +77,10 @@ class ActiveDirectoryStore:
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Names of recovery objects below these computers that the account cannot read; see :class:`StoreNames`."""
         return self.reader.name_hidden(owner_ids)
+
+    def values(self, entries: Iterable[Entry], *, packages: Collection[str] = ()) -> Iterator[StoreValue]:
+        """Recovery passwords, each from its own object, and key packages; see :class:`Store`."""
+        return read_values(self.reader, entries, packages)
 
     def close(self) -> None:
         """Let the connection go."""

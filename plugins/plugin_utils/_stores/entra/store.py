@@ -9,26 +9,39 @@ and a deleted device is hidden for 30 days while its keys may still be listed (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 
-from ..._core.model import IntuneReading, StoreReading, StoreState
-from ..._errors import KeywardError, OptionError
-from ..port import StoreNames
+from ..._core.model import Entry, IntuneReading, StoreReading, StoreState
+from ..._errors import BadDataError, KeywardError, OptionError
+from ..port import StoreNames, StoreValue
 from . import parse
 from .graph import Outcome
+from .lookup import EntraLookup
 from .reader import EntraReader
 from .settings import EntraSettings
 from .throttle import Timing
+
+#: so many keys in a row that cannot be read, not for their own sake: then the service, or the permission, is what is wrong
+_GIVE_UP = 3
+#: requests between two lines of progress
+_READS_A_LINE = 100
 
 
 class EntraStore:
     """One reading of one tenant; see :class:`EntraReader` for the arguments."""
 
     def __init__(
-        self, settings: EntraSettings, *, now: datetime, progress: Callable[[str], None] | None = None, timing: Timing | None = None
+        self,
+        settings: EntraSettings,
+        *,
+        now: datetime,
+        progress: Callable[[str], None] | None = None,
+        values: bool = False,
+        timing: Timing | None = None,
     ) -> None:
-        self.reader = EntraReader(settings, now=now, progress=progress, timing=timing)
+        self.reader = EntraReader(settings, now=now, progress=progress, values=values, timing=timing)
+        self._progress = progress
 
     def read(self) -> StoreReading:
         """Every device, and the metadata of every recovery key.
@@ -72,6 +85,29 @@ class EntraStore:
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Nothing: Graph has no key whose name alone can be seen."""
         return StoreNames()
+
+    def values(self, entries: Iterable[Entry], *, packages: Collection[str] = ()) -> Iterator[StoreValue]:
+        """Recovery keys one by one, as Graph has no other way; Entra ID writes each down and keeps no packages. See :class:`Store`.
+
+        Where several in a row fail for the service's sake or the permission's, the rest is not asked for.
+        """
+        lookup = EntraLookup(self.reader)
+        failures, reason = 0, ""
+        for number, entry in enumerate(entries, 1):
+            if failures >= _GIVE_UP:
+                yield StoreValue(entry=entry, problem=reason)
+                continue
+            if self._progress and number % _READS_A_LINE == 0:
+                self._progress(f"Entra ID: {number} recovery keys read to be proven")
+            try:
+                value = lookup.reveal(entry)
+            except KeywardError as problem:
+                failures = 0 if isinstance(problem, BadDataError) else failures + 1
+                reason = str(problem)
+                yield StoreValue(entry=entry, problem=reason)
+            else:
+                failures = 0
+                yield StoreValue(entry=value)
 
     def close(self) -> None:
         """Let the connections go."""

@@ -35,7 +35,7 @@ def package(key_id: str, key: bytes = KEY) -> bytes:
 
 def job(number: int, key: bytes = KEY) -> ProofJob:
     key_id = str(uuid.UUID(int=number + 1))
-    return ProofJob(key_id=key_id, secret=Secret(key), readings=[package(key_id)] * 2)
+    return ProofJob(key_id=key_id, secret=Secret(key), readings=[Secret(package(key_id))] * 2)
 
 
 def slow_job(number: int) -> ProofJob:
@@ -43,7 +43,7 @@ def slow_job(number: int) -> ProofJob:
     key_id = str(uuid.UUID(int=number + 1))
     stretch = _datum(0, 3, struct.pack("<2H", 0x1000, 0) + bytes(16))
     data = _datum(2, 8, uuid.UUID(key_id).bytes_le + struct.pack("<Q2H", 1, 0, 0x0800) + stretch)
-    return ProofJob(key_id=key_id, secret=Secret("-".join(["000011"] * 8)), readings=[data, data])
+    return ProofJob(key_id=key_id, secret=Secret("-".join(["000011"] * 8)), readings=[Secret(data), Secret(data)])
 
 
 def children() -> dict[int, list[bytes]]:
@@ -60,7 +60,7 @@ def children() -> dict[int, list[bytes]]:
 
 
 def test_every_job_has_its_proof() -> None:
-    jobs = [job(0), job(1, key=bytes(32)), job(2), ProofJob(key_id=job(3).key_id, secret=Secret("no password"), readings=[b""])]
+    jobs = [job(0), job(1, key=bytes(32)), job(2), ProofJob(key_id=job(3).key_id, secret=Secret("no password"), readings=[Secret(b"")])]
     proofs = prove_all(jobs, say=lambda _text: None, workers=2)
     assert [proofs[number].outcome for number in range(4)] == [Outcome.PROVEN, Outcome.REFUTED, Outcome.PROVEN, Outcome.INCONCLUSIVE]
     assert proofs[0].digest
