@@ -20,7 +20,8 @@ author:
 options:
   hosts:
     description:
-      - The inventory hosts that the report must account for, by inventory name.
+      - The inventory hosts that the report must account for, by inventory name, or as patterns like those of a play's C(hosts).
+      - A name, or a part of a pattern, that names nobody is an error. An empty group is no error.
       - Give every host of the fleet, also those that a C(--limit) leaves out. A host that said nothing is reported as not observed.
       - Defaults to every host of the inventory.
     type: list

@@ -15,6 +15,7 @@ from .._core.model import FailureReason, Observation
 from .._core.observation import parse_observation
 from .._errors import BadDataError, OptionError
 from .options import plain
+from .patterns import resolve
 
 #: variables that say where an inventory host is reached, first found counts
 _ADDRESS_VARIABLES = ("ansible_host", "ansible_winrm_host", "ansible_psrp_host")
@@ -28,16 +29,15 @@ def raw_variables(hostvars: Any, host: str) -> Mapping[str, Any]:
 
 
 def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> list[InventoryHost]:
-    """The inventory hosts the report must account for; OptionError names those that the inventory does not know."""
-    inventory = [plain(name) for name in task_vars.get("groups", {}).get("all", ())]
-    names = list(dict.fromkeys(inventory if wanted is None else wanted))
-    strangers = sorted(set(names) - set(inventory))
+    """The inventory hosts the report must account for; OptionError names the names and patterns that name nobody in the inventory."""
+    groups = {plain(group): [plain(name) for name in names] for group, names in task_vars.get("groups", {}).items()}
+    names, strangers = resolve(["all"] if wanted is None else wanted, {"all": [], **groups})
     if strangers:
         raise OptionError(
             "account for the hosts of the fleet",
             target="hosts",
             meaning=f"the inventory does not know {', '.join(strangers[:5])}" + (" and others" if len(strangers) > 5 else ""),
-            remedy="Give inventory names, for example groups['windows'].",
+            remedy="Look for a typing error, or for a host or group that is missing; in the playbooks it is in keyward_hosts.",
         )
     return [InventoryHost(name=name, address=_address(task_vars["hostvars"], name)) for name in names]
 

@@ -153,6 +153,26 @@ def test_nor_do_other_arguments(tmp_path: Path, arguments: tuple[str, ...], docu
     assert run(tmp_path, document, *arguments).code == code
 
 
+@pytest.mark.parametrize("tags", ["always", "tagged", "slow,always"])
+def test_what_skips_every_task_is_no_pass(tmp_path: Path, tags: str) -> None:
+    done = run(tmp_path, GOOD, "--skip-tags", tags)
+    assert done.code in (1, COULD_NOT_LOOK), done.output
+    assert "nothing would be judged" in done.output
+    assert done.of(DECIDE) == []
+
+
+def test_to_skip_tags_that_no_task_has_changes_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, UNSEEN, "--skip-tags", "slow").code == COULD_NOT_LOOK
+
+
+@pytest.mark.parametrize("hosts", ["pc01:pc03", ["pc01", "pc03"]])
+def test_a_pattern_with_a_typing_error_makes_no_smaller_fleet(tmp_path: Path, hosts: object) -> None:
+    store = {"server": ["127.99.0.1"], "username": "u@corp.example", "password": "made-up", "connection_timeout": 1}
+    done = run(tmp_path, GOOD, real=True, keyward_ad=store, keyward_hosts=hosts)
+    assert done.code == COULD_NOT_LOOK, done.output
+    assert "does not know pc03" in done.of(DECIDE)[-1]["result"]["msg"]
+
+
 @pytest.mark.parametrize(("document", "code"), [(UNSEEN, COULD_NOT_LOOK), (GOOD, COMPLIANT)], ids=["unseen", "good"])
 def test_nor_does_the_configuration(tmp_path: Path, document: dict[str, Any], code: int) -> None:
     assert run(tmp_path, document, "--limit", "pc01,pc02", config="strategy = free\nany_errors_fatal = true").code == code

@@ -82,6 +82,51 @@ def test_hosts_that_the_inventory_does_not_know_are_refused() -> None:
     assert known_hosts(["pc01", "pc01"], play({"pc01": {}})) == [InventoryHost(name="pc01")]
 
 
+GROUPS = {"all": ["pc01", "pc02", "srv:1", "old"], "windows": ["pc01", "pc02", "old"], "new": []}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        (["all"], ["pc01", "pc02", "srv:1", "old"]),
+        (["windows"], ["pc01", "pc02", "old"]),
+        (["windows:!old"], ["pc01", "pc02"]),
+        (["windows", "!old", "!nobody"], ["pc01", "pc02"]),
+        (["pc0*"], ["pc01", "pc02"]),
+        (["~pc0[12]", "&windows"], ["pc01", "pc02"]),
+        (["windows[0]"], ["pc01"]),
+        (["srv:1"], ["srv:1"]),
+        (["srv:1", "new"], ["srv:1"]),
+        (["new"], []),
+        (["*"], ["pc01", "pc02", "srv:1", "old"]),
+        ([], []),
+    ],
+)
+def test_a_pattern_names_the_hosts_that_a_play_with_it_has(wanted: list[str], named: list[str]) -> None:
+    variables = {"groups": GROUPS, "hostvars": HostVars({name: {} for name in GROUPS["all"]})}
+    assert [host.name for host in known_hosts(wanted, variables)] == named
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stranger"),
+    [
+        (["windws"], "windws"),
+        (["windows:laptps"], "laptps"),
+        (["windows,laptps"], "laptps"),
+        (["windows", "laptps"], "laptps"),
+        (["windows:&prdo"], "prdo"),
+        (["windows:lap*"], r"lap\*"),
+        (["windows[7]"], r"windows\[7\]"),
+        (["~(pc"], r"~\(pc"),
+        (["windows:localhost"], "localhost"),
+    ],
+)
+def test_a_part_of_a_pattern_that_names_nobody_is_no_smaller_fleet(wanted: list[str], stranger: str) -> None:
+    variables = {"groups": GROUPS, "hostvars": HostVars({name: {} for name in GROUPS["all"]})}
+    with pytest.raises(OptionError, match=f"does not know .?{stranger}"):
+        known_hosts(wanted, variables)
+
+
 def test_each_registered_result_speaks_for_its_own_host() -> None:
     other = GOOD | {"host": "pc02"}
     found, warnings = collected(
