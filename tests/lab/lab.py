@@ -24,8 +24,10 @@ from ansible_collections.keyward.bitlocker.tests.lab.directory import address, l
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child
 from ansible_collections.keyward.bitlocker.tests.lab.directory.recording_proxy import RecordingProxy
+from ansible_collections.keyward.bitlocker.tests.lab.entra import accounts
 from ansible_collections.keyward.bitlocker.tests.lab.entra import child as entra
 from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, truth, writers
+from ansible_collections.keyward.bitlocker.tests.lab.fve import played, stretching
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
 from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
 from ansible_collections.keyward.bitlocker.tests.lab.surroundings import LabError, clear, lab_environment, python_path
@@ -146,7 +148,13 @@ class Lab:
     @property
     def report_account(self) -> layout.Account:
         """The account the report's variables name."""
-        return layout.accounts(self.estate.realm)[layout.NO_RIGHTS if self.options.fault == "ad_no_rights" else layout.REPORT]
+        rights = layout.PROOF if self.options.proof == "live" else layout.REPORT
+        return layout.accounts(self.estate.realm)[layout.NO_RIGHTS if self.options.fault == "ad_no_rights" else rights]
+
+    @property
+    def _application(self) -> str:
+        """The application that the report's variables name."""
+        return accounts.PROOF if self.options.proof == "live" else accounts.REPORT
 
     def start(self) -> None:
         """Make and start everything; on an error everything is stopped again.
@@ -170,7 +178,9 @@ class Lab:
                     options.seed, options.hosts, now=self._now, copies=options.copies, proof=options.proof, entra=options.entra
                 )
             except ValueError as refused:
-                raise LabError(f"{refused}: this lab has {'two stores' if options.entra else 'one store'}, and no proofs yet") from refused
+                raise LabError(
+                    f"{refused}: this lab has {'two stores' if options.entra else 'one store'}, and proofs none or live"
+                ) from refused
         self._block = self._running.enter_context(address.allocate())
         self._block.assign(self._estate)
         self.authority = LabCA(self.folder / "pki")
@@ -204,6 +214,7 @@ class Lab:
             cache=self._cache,
         )
         directory.prepare()
+        played.give_packages(self.estate, stretching.shared())
         directory.seed(self.estate)
         if self.options.kerberos:
             directory.export_keytab(self.folder / "hosts.keytab", self._service_names())
@@ -243,7 +254,7 @@ class Lab:
             stores=stores,
             copies=options.copies,
             proof=options.proof,
-            entra=None if self.entra is None else {**self.entra.options(), "intune": True},
+            entra=None if self.entra is None else {**self.entra.options(self._application), "intune": True},
         )
         writers.write_estate_vars(self.vars_file, variables)
         true = truth.truth(self.estate, copies=options.copies, proof=options.proof, fault=options.fault, stores=stores)

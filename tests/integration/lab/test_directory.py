@@ -15,7 +15,7 @@ import ldap3
 import pytest
 from ansible_collections.keyward.bitlocker.tests.lab.directory import domain_controller, layout
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import DirectoryError, LabDirectory
-from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import ADMINISTRATOR, NO_RIGHTS, REPORT, REVEAL
+from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import ADMINISTRATOR, NO_RIGHTS, PROOF, REPORT, REVEAL
 from ansible_collections.keyward.bitlocker.tests.lab.directory.plan import filetime
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child, ChildError
 from ansible_collections.keyward.bitlocker.tests.lab.directory.sample import (
@@ -62,7 +62,13 @@ def found(
 
 @pytest.mark.parametrize(
     ("account", "entries", "passwords", "packages"),
-    [(REPORT, LIVE - HIDDEN, 0, 0), (REVEAL, LIVE, LIVE, 0), (NO_RIGHTS, 0, 0, 0), (ADMINISTRATOR, LIVE, LIVE, 1)],
+    [
+        (REPORT, LIVE - HIDDEN, 0, 0),
+        (REVEAL, LIVE, LIVE, 0),
+        (PROOF, LIVE - HIDDEN, LIVE - HIDDEN, 1),
+        (NO_RIGHTS, 0, 0, 0),
+        (ADMINISTRATOR, LIVE, LIVE, 1),
+    ],
 )
 def test_what_each_account_reads(ground: Ground, account: str, entries: int, passwords: int, packages: int) -> None:
     seen = found(as_account(ground, account))

@@ -24,6 +24,8 @@ PROVISIONING_VERSION = 1
 #: schemaIDGUID of msFVE-RecoveryInformation and of msFVE-RecoveryPassword (MS-ADSC, MS-ADA2)
 RECOVERY_INFORMATION_GUID = "ea715d30-8f53-40d0-bd1e-6109186d782c"
 RECOVERY_PASSWORD_GUID = "43061ac1-c8ad-4ccc-b785-2bfac20fc60a"
+#: of msFVE-KeyPackage
+KEY_PACKAGE_GUID = "1fd55ea8-88a7-47dc-8129-0daa97186a54"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Account:
 REPORT = "svc-report"
 #: additionally reads msFVE-RecoveryPassword
 REVEAL = "svc-reveal"
+#: a report that proves: all that the report's account has, and msFVE-RecoveryPassword and msFVE-KeyPackage
+PROOF = "svc-proof"
 #: a plain domain user: sees computers, and of recovery objects only the DNs
 NO_RIGHTS = "svc-norights"
 ADMINISTRATOR = "Administrator"
@@ -56,6 +60,7 @@ ADMINISTRATOR = "Administrator"
 PASSWORDS = {
     REPORT: "Lab-Report-4711",
     REVEAL: "Lab-Reveal-4712",
+    PROOF: "Lab-Proof-4715",
     NO_RIGHTS: "Lab-NoRights-4713",
     ADMINISTRATOR: "Lab-Admin-4714",
 }
@@ -64,15 +69,18 @@ PASSWORDS = {
 METADATA_ACE = f"(OA;CIIO;RPLCLORC;;{RECOVERY_INFORMATION_GUID};{{sid}})"
 PASSWORD_ACE = f"(OA;CIIO;RPCR;{RECOVERY_PASSWORD_GUID};{RECOVERY_INFORMATION_GUID};{{sid}})"
 
+PACKAGE_ACE = f"(OA;CIIO;RPCR;{KEY_PACKAGE_GUID};{RECOVERY_INFORMATION_GUID};{{sid}})"
+
 #: ACEs every container of computers gets, by account; ``{sid}`` is the account's SID
 GRANTS: dict[str, tuple[str, ...]] = {
     REPORT: (METADATA_ACE,),
     REVEAL: (METADATA_ACE, PASSWORD_ACE),
+    PROOF: (METADATA_ACE, PASSWORD_ACE, PACKAGE_ACE),
 }
 
-#: security descriptor of a hidden entry: the class default (Domain Admins, SYSTEM), and the metadata account may read nothing of it.
+#: security descriptor of a hidden entry: the class default (Domain Admins, SYSTEM), and the report's accounts may read nothing of it.
 #: Inherited grants come after an explicit denial, so the OU's grant does not win.
-HIDDEN_SDDL = "D:(D;;RPRCLO;;;{svc-report})(A;;RPWPCRCCDCLCLOLORCWOWDSDDTSW;;;DA)(A;;GA;;;SY)"
+HIDDEN_SDDL = "D:(D;;RPRCLO;;;{svc-report})(D;;RPRCLO;;;{svc-proof})(A;;RPWPCRCCDCLCLOLORCWOWDSDDTSW;;;DA)(A;;GA;;;SY)"
 
 
 def accounts(realm: str = REALM) -> dict[str, Account]:

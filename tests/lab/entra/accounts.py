@@ -19,15 +19,16 @@ from cryptography.x509.oid import NameOID
 
 from ..model import Estate, LabEntraClient, LabFederatedCredential
 
-REPORT, REVEAL, NO_RIGHTS, PERSON, MACHINE = "report", "reveal", "no rights", "person", "machine"
+REPORT, REVEAL, NO_RIGHTS, PERSON, MACHINE, PROOF = "report", "reveal", "no rights", "person", "machine", "proof"
 METADATA_ROLES = ["BitlockerKey.ReadBasic.All", "Device.Read.All", "DeviceManagementManagedDevices.Read.All"]
+PROOF_ROLES = ["BitlockerKey.Read.All", "Device.Read.All", "DeviceManagementManagedDevices.Read.All"]
 REVEAL_ROLES = ["BitlockerKey.Read.All", "Device.Read.All", "AuditLog.Read.All"]
 ISSUER, SUBJECT = "https://ci.lab.example", "repo:lab/fleet:environment:report"
 _CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789~._-"
 
 
 def clients(seed: int) -> list[LabEntraClient]:
-    """The tenant's applications: metadata only, reveal, no rights, one that people sign in to, and the lab machine's own identity."""
+    """The tenant's applications: metadata only, reveal, no rights, one that people sign in to, the lab machine's own identity, proof."""
     rng = random.Random(f"keyward lab entra applications {seed}")
 
     def made(name: str, **fields: object) -> LabEntraClient:
@@ -53,6 +54,7 @@ def clients(seed: int) -> list[LabEntraClient]:
             scopes=["BitlockerKey.Read.All", "BitlockerKey.ReadBasic.All", "Device.Read.All"],
         ),
         made(MACHINE, managed_identity="system", app_roles=list(METADATA_ROLES)),
+        made(PROOF, secret=secret(), app_roles=list(PROOF_ROLES)),
     ]
 
 

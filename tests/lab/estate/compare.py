@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-PASSING = frozenset({"escrowed", "recoverable"})
+PASSING = {"none": frozenset({"escrowed", "recoverable"}), "live": frozenset({"recoverable"})}
 COULD_NOT_LOOK = frozenset({"unknown", "on_file"})
 RUN = "the run"
 
@@ -37,8 +37,13 @@ def _compare(report: Mapping[str, Any], truth: Mapping[str, Any]) -> list[str]:
         differences.append(f"{place} should not be in the report")
     for place in sorted(said.keys() & true.keys()):
         differences += _differences(place, said[place], true[place])
-    differences += _differences("summary", report["summary"], _summary(truth), partial=True)
+    differences += _differences("summary", report["summary"], _summary(truth, _proof(report)), partial=True)
     return differences
+
+
+def _proof(report: Mapping[str, Any]) -> str:
+    """What the report was asked to prove."""
+    return str((report.get("requirements") or {}).get("proof", "none"))
 
 
 def _said(report: Mapping[str, Any], differences: list[str]) -> dict[str, dict[str, Any]]:
@@ -105,8 +110,8 @@ def _true(truth: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return places
 
 
-def _summary(truth: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts that follow from the truth: volumes in scope, and each computer without volumes once."""
+def _summary(truth: Mapping[str, Any], proof: str) -> dict[str, Any]:
+    """The counts that follow from the truth: volumes in scope, and each computer without volumes once; what passes depends on ``proof``."""
     listed = {volume["computer"] for volume in truth["volumes"]}
     units = [volume["verdict"] for volume in truth["volumes"] if volume["verdict"] is not None]
     units += [
@@ -119,7 +124,7 @@ def _summary(truth: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": dict(Counter(units)),
         "flags": dict(Counter(flag for volume in truth["volumes"] for flag in volume["flags"])),
         "findings": dict(Counter(findings)),
-        "passing": sum(verdict in PASSING for verdict in units),
+        "passing": sum(verdict in PASSING[proof] for verdict in units),
         "could_not_look": sum(verdict in COULD_NOT_LOOK for verdict in units),
     }
 

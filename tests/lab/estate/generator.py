@@ -25,6 +25,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.dealing import deal
 from ansible_collections.keyward.bitlocker.tests.lab.estate.earlier import observation
 from ansible_collections.keyward.bitlocker.tests.lab.estate.hosts import HOST_BUILDERS, fault_host, plain_host
 from ansible_collections.keyward.bitlocker.tests.lab.estate.machines import CLIENT_OU, SERVER_OU, Machine, Site
+from ansible_collections.keyward.bitlocker.tests.lab.estate.planting import plant
 from ansible_collections.keyward.bitlocker.tests.lab.estate.plot import Plot
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant import choose_hosts, populate_tenant, size
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntry
@@ -41,13 +42,13 @@ def generate(seed: int, hosts: int = DEFAULT_HOSTS, *, now: datetime, copies: in
     Args:
         hosts: inventory hosts, at least 1. Computer objects without a host come on top.
         now: the moment it is made for, aware; ages of entries, log-ons and earlier observations count from here.
-        copies, proof: the requirements it shall be judged by: at most one copy a store, and ``none``.
+        copies, proof: the requirements it shall be judged by: at most one copy a store; ``live`` plants wrong keys beside all else.
         entra: an Entra tenant beside the directory.
 
     Raises:
         ValueError: the arguments cannot be met.
     """
-    if hosts < 1 or now.tzinfo is None or not 1 <= copies <= (2 if entra else 1) or proof != "none":
+    if hosts < 1 or now.tzinfo is None or not 1 <= copies <= (2 if entra else 1) or proof not in ("none", "live"):
         raise ValueError(f"no estate of {hosts} hosts for {now.isoformat()}, copies={copies}, proof={proof!r}")
     estate = Estate(seed=seed, now=now.astimezone(UTC).replace(microsecond=0))
     site = Site(estate=estate, rng=random.Random(f"keyward lab estate {seed} {hosts}"))
@@ -59,6 +60,8 @@ def generate(seed: int, hosts: int = DEFAULT_HOSTS, *, now: datetime, copies: in
     _give_earlier_observations(site, failing)
     if entra:
         populate_tenant(site, joined)
+    if proof == "live":
+        plant(estate)
     _arrange(site)
     return estate
 

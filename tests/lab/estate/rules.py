@@ -6,9 +6,10 @@ Written from the page, not from the collection's code; slow and plain on purpose
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.keyward.bitlocker.tests.lab.estate.proofs import Held
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import Directory, SeenHost, SeenVolume
 
 WORST_FIRST = (
@@ -72,18 +73,11 @@ class Judged:
     findings: frozenset[str] = frozenset()
 
 
-def protector_state(directory: Directory, owners: Collection[str], key_id: str, *, owner_known: bool) -> str:
-    """State of one protector in the directory."""
+def protector_state(directory: Directory, held: Held, *, owner_known: bool) -> str:
+    """State of one protector in the directory; ``held`` are its own entries there."""
     if directory.state == "down" or not owner_known:
         return "unknown"
-    own = [entry for entry in directory.of_owners(owners) if key_id in entry.key_ids]
-    if any(entry.readable and entry.sound for entry in own):
-        return "present"
-    if any(not entry.readable for entry in own):
-        return "unreadable"
-    if own:
-        return "malformed"
-    return "absent" if directory.state == "searched" else "unknown"
+    return held.state or ("absent" if directory.state == "searched" else "unknown")
 
 
 def protector_verdict(states: Mapping[str, str], copies: int) -> str:
@@ -101,8 +95,8 @@ def protector_verdict(states: Mapping[str, str], copies: int) -> str:
     return "wrong_key" if "malformed" in held else "unescrowed"
 
 
-def bounds(states: States) -> tuple[States, States]:
-    """The same states with every unknown taken as absent, and as present."""
+def bounds(states: States, best: str = "present") -> tuple[States, States]:
+    """The same states with every unknown taken as absent, and as ``best``: present, or where a proof is required proven."""
 
     def taken(as_word: str) -> States:
         return {
@@ -110,14 +104,14 @@ def bounds(states: States) -> tuple[States, States]:
             for key_id, stores in states.items()
         }
 
-    return taken("absent"), taken("present")
+    return taken("absent"), taken(best)
 
 
-def judge_volume(volume: SeenVolume, states: States, copies: int) -> Judged:
+def judge_volume(volume: SeenVolume, states: States, copies: int, proof: str = "none") -> Judged:
     """A volume of a computer that was observed today, under both bounds."""
     if volume.type not in SCOPE:
         return Judged(verdict=None)
-    lower, upper = (_judge_known(volume, known, copies) for known in bounds(states))
+    lower, upper = (_judge_known(volume, known, copies) for known in bounds(states, "proven" if proof == "live" else "present"))
     verdict = lower.verdict if lower.verdict == upper.verdict else "unknown"
     findings = (lower.findings & upper.findings) | _verdict_code(verdict)
     return Judged(verdict=verdict, flags=lower.flags & upper.flags, findings=findings)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ansible_collections.keyward.bitlocker.tests.lab.estate.proofs import Held
 from ansible_collections.keyward.bitlocker.tests.lab.estate.view import IDLE, SeenEntry
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabEntraDevice
 
@@ -50,7 +51,7 @@ def see_tenant(estate: Estate, fault: str | None) -> Tenant:
     devices = _once(device for device in estate.entra_devices if not device.soft_deleted)
     found = {device.device_id for device in devices}
     entries = tuple(
-        SeenEntry(owner=key.device_id, key_ids=(key.key_id,), readable=True, sound=True)
+        SeenEntry(owner=key.device_id, key_ids=(key.key_id,), readable=True, sound=True, value=key.password)
         for key in estate.entra_keys
         if key.device_id is not None and key.device_id in found
     )
@@ -74,12 +75,12 @@ def in_scope(device: LabEntraDevice, now: datetime) -> bool:
     return device.account_enabled and windows and device.trust_type in SCOPE_TRUST_TYPES and not idle
 
 
-def device_state(tenant: Tenant, owners: Iterable[str], key_id: str, *, owner_known: bool) -> str:
-    """State of one protector in the tenant."""
+def device_state(tenant: Tenant, held: Held, key_id: str, *, owner_known: bool) -> str:
+    """State of one protector in the tenant; ``held`` are its own entries there."""
     if tenant.state == "down":
         return "unknown"
-    if any(key_id in entry.key_ids for entry in tenant.of_owners(owners)):
-        return "present"
+    if held.state is not None:
+        return held.state
     if not owner_known:
         return "unknown"
     return "deleted" if key_id in tenant.lost else "absent"

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The truth about an estate: what a correct report says of it, computed from the estate itself (DESIGN sections 5 and 8).
 
-A malformed or stale entry of a computer that was not observed is nobody's finding; values unread. A mount point is named without the
-backslash at its end. Entra: an entry whose device no request finds is under a deleted owner; near and at the limit exclude each other.
+A malformed or stale entry of a computer that was not observed is nobody's finding; a run that proves reads the values of observed ones. A
+mount point is named without the backslash at its end. Entra: an entry whose device no request finds is under a deleted owner; near and at
+the limit exclude each other.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.keyward.bitlocker.tests.lab.estate import tenant_view
+from ansible_collections.keyward.bitlocker.tests.lab.estate.ground import Ground, Listed, list_volumes, name_holders, within_reach
 from ansible_collections.keyward.bitlocker.tests.lab.estate.identity import Identity
 from ansible_collections.keyward.bitlocker.tests.lab.estate.joins import identify
+from ansible_collections.keyward.bitlocker.tests.lab.estate.proofs import Held, hold
 from ansible_collections.keyward.bitlocker.tests.lab.estate.rules import (
     COUNTED,
     REASON_CODES,
@@ -27,39 +28,22 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.rules import (
     policy_conflict,
     protector_state,
 )
-from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import Tenant, device_state, see_tenant
-from ansible_collections.keyward.bitlocker.tests.lab.estate.view import STORES, Directory, SeenEntry, SeenVolume, see_directory, see_host
+from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import device_state, see_tenant
+from ansible_collections.keyward.bitlocker.tests.lab.estate.view import (
+    STORES,
+    Directory,
+    SeenEntry,
+    SeenProtector,
+    see_directory,
+    see_host,
+)
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate
 
 FAULTS = ("ad_down", "ad_no_rights")
 RUN_FINDINGS = {"searched": [], "down": ["KW-STO-001"], "no_rights": ["KW-STO-002"]}
 #: recovery keys of one Entra device
 NEAR_LIMIT, LIMIT = 150, 200
-PASSING = frozenset({"escrowed", "recoverable"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Listed:
-    """A volume where it is listed, with everybody who owns it."""
-
-    computer: str
-    volume: SeenVolume
-    owners: frozenset[str]
-    devices: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ground:
-    """What all judgements of one run share."""
-
-    directory: Directory
-    #: None: Entra is no store of this run
-    tenant: Tenant | None
-    identities: list[Identity]
-    listed: list[_Listed]
-    copies: int
-    #: key ID -> inventory names of the hosts that list it today
-    listed_by: dict[str, set[str]]
+PASSING = {"none": frozenset({"escrowed", "recoverable"}), "live": frozenset({"recoverable"})}
 
 
 def truth(
@@ -69,28 +53,29 @@ def truth(
 
     Args:
         copies: required copies; more than there are stores is an error, as it is in the report.
-        proof: only ``none`` is known here.
+        proof: ``none``, or ``live``: every entry of a computer that is observed is proven, within every budget.
         fault: None, ``ad_down``, ``ad_no_rights`` (the account sees computers and the names of recovery objects), ``entra_down``, or
             ``entra_throttled`` (which never ends).
         stores: the required stores, ``ad`` or ``ad`` and ``entra``.
     """
     known_faults = (None, *FAULTS, *(tenant_view.FAULTS if "entra" in stores else ()))
     no_tenant = "entra" in stores and estate.entra_tenant_id is None
-    if proof != "none" or stores not in STORES or fault not in known_faults or no_tenant:
+    if proof not in PASSING or stores not in STORES or fault not in known_faults or no_tenant:
         raise ValueError(f"no truth is known for proof={proof!r}, stores={stores!r}, fault={fault!r}")
     if not 1 <= copies <= len(stores):
         raise ValueError(f"copies={copies} with {len(stores)} store(s) is an option error")
     directory = see_directory(estate, fault)
     tenant = see_tenant(estate, fault) if "entra" in stores else None
     identities = identify([see_host(host, estate) for host in estate.hosts], directory, estate.now, tenant)
-    directory = _within_reach(directory, identities)
-    ground = _Ground(
+    directory = within_reach(directory, identities)
+    ground = Ground(
         directory=directory,
         tenant=tenant,
         identities=identities,
-        listed=_list_volumes(identities, directory),
+        listed=list_volumes(identities, directory),
         copies=copies,
-        listed_by=_listed_by(identities),
+        proof=proof,
+        listed_by=name_holders(identities),
     )
     volumes, computers = [], []
     for identity in identities:
@@ -109,84 +94,44 @@ def truth(
         ],
         "run_findings": run_findings,
         "complete": not run_findings,
-        "passed": not run_findings and all(verdict in PASSING for verdict in units),
+        "passed": not run_findings and all(verdict in PASSING[proof] for verdict in units),
     }
 
 
-def _within_reach(directory: Directory, identities: list[Identity]) -> Directory:
-    """The directory without what only a walk over every object would name.
-
-    Entries that this account may not read are looked for below the objects of the report's computers and of their clusters alone: below a
-    disabled computer, say, a name that nobody may read stays unseen, and nothing is ``held_elsewhere`` there.
-    """
-    clusters = {(identity.host.cluster or "").lower() for identity in identities if identity.host is not None}
-    reached = {identity.owner.name for identity in identities if identity.owner is not None}
-    reached |= {computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() in clusters}
-    return replace(directory, entries=tuple(entry for entry in directory.entries if entry.readable or entry.owner in reached))
-
-
-def _listed_by(identities: Iterable[Identity]) -> dict[str, set[str]]:
-    listed_by: dict[str, set[str]] = defaultdict(set)
-    for identity in identities:
-        if identity.host is not None and identity.host.state == "fresh":
-            for volume in identity.host.volumes:
-                for protector in volume.protectors or ():
-                    listed_by[protector.key_id].add(identity.host.inventory_name)
-    return listed_by
-
-
-def _list_volumes(identities: list[Identity], directory: Directory) -> list[_Listed]:
-    """Every volume once: a shared fixed volume of a cluster's nodes stands under the first of them by name."""
-    listed: list[_Listed] = []
-    shared: dict[tuple[str, str, frozenset[str]], list[tuple[Identity, SeenVolume]]] = defaultdict(list)
-    for identity in sorted(identities, key=lambda identity: identity.name):
-        for volume in identity.host.volumes if identity.host is not None else ():
-            key = _shared_key(identity, volume)
-            if key is None:
-                listed.append(_Listed(computer=identity.name, volume=volume, owners=identity.owners, devices=identity.devices))
-            else:
-                shared[key].append((identity, volume))
-    for (cluster, _volume, _keys), holders in shared.items():
-        first, volume = holders[0]
-        owners = frozenset().union(*(identity.owners for identity, _unused in holders))
-        devices = frozenset().union(*(identity.devices for identity, _unused in holders))
-        if len(holders) > 1:
-            owners |= {
-                computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() == cluster
-            }
-        listed.append(_Listed(computer=first.name, volume=volume, owners=owners, devices=devices))
-    return listed
-
-
-def _shared_key(identity: Identity, volume: SeenVolume) -> tuple[str, str, frozenset[str]] | None:
-    host = identity.host
-    if host is None or host.state != "fresh" or host.cluster is None or volume.type != 1:
-        return None
-    if not volume.persistent_id or not volume.protectors:
-        return None
-    return host.cluster.lower(), volume.persistent_id, frozenset(protector.key_id for protector in volume.protectors)
-
-
-def _volume_truth(ground: _Ground, identity: Identity, listed: _Listed) -> dict[str, Any]:
+def _volume_truth(ground: Ground, identity: Identity, listed: Listed) -> dict[str, Any]:
     volume = listed.volume
-    states: States = {protector.key_id: _states(ground, identity, listed, protector.key_id) for protector in volume.recovery_passwords}
+    holdings = {protector.key_id: _holdings(ground, identity, listed, protector) for protector in volume.recovery_passwords}
+    states: States = {key_id: _states(ground, identity, held, key_id) for key_id, held in holdings.items()}
     if identity.host is not None and identity.host.state == "stale":
         judged = judge_volume_on_file(volume, states)
         escrow: set[str] = set()
     else:
-        judged = judge_volume(volume, states, ground.copies)
-        escrow = _escrow_findings(ground, identity, listed, states) if judged.verdict is not None else set()
+        judged = judge_volume(volume, states, ground.copies, ground.proof)
+        escrow = _escrow_findings(ground, identity, listed, states, holdings) if judged.verdict is not None else set()
     return _volume_json(listed, judged, escrow, states)
 
 
-def _states(ground: _Ground, identity: Identity, listed: _Listed, key_id: str) -> dict[str, str]:
-    states = {"ad": protector_state(ground.directory, listed.owners, key_id, owner_known=identity.owner_known)}
+def _holdings(ground: Ground, identity: Identity, listed: Listed, protector: SeenProtector) -> dict[str, Held]:
+    """By store, the own entries of a protector, judged."""
+    proving = ground.proof == "live" and identity.host is not None and identity.host.state == "fresh"
+    live = protector if proving else None
+    held = ground.directory.of_owners(listed.owners)
+    found = {"ad": hold([entry for entry in held if protector.key_id in entry.key_ids], live, values_read=proving)}
     if ground.tenant is not None:
-        states["entra"] = device_state(ground.tenant, listed.devices, key_id, owner_known=identity.device_known)
+        held = ground.tenant.of_owners(listed.devices)
+        asked = proving and protector.opened_by is not None
+        found["entra"] = hold([entry for entry in held if protector.key_id in entry.key_ids], live, values_read=asked)
+    return found
+
+
+def _states(ground: Ground, identity: Identity, held: dict[str, Held], key_id: str) -> dict[str, str]:
+    states = {"ad": protector_state(ground.directory, held["ad"], owner_known=identity.owner_known)}
+    if ground.tenant is not None:
+        states["entra"] = device_state(ground.tenant, held["entra"], key_id, owner_known=identity.device_known)
     return states
 
 
-def _volume_json(listed: _Listed, judged: Judged, escrow: set[str], states: States) -> dict[str, Any]:
+def _volume_json(listed: Listed, judged: Judged, escrow: set[str], states: States) -> dict[str, Any]:
     return {
         "computer": listed.computer,
         "volume": listed.volume.label,
@@ -197,16 +142,13 @@ def _volume_json(listed: _Listed, judged: Judged, escrow: set[str], states: Stat
     }
 
 
-def _escrow_findings(ground: _Ground, identity: Identity, listed: _Listed, states: States) -> set[str]:
+def _escrow_findings(ground: Ground, identity: Identity, listed: Listed, states: States, holdings: dict[str, dict[str, Held]]) -> set[str]:
     directory = ground.directory
     codes = set()
     for protector in listed.volume.recovery_passwords:
         key_id = protector.key_id
         own = [entry for entry in directory.of_owners(listed.owners) if key_id in entry.key_ids]
-        if sum(entry.sound for entry in own) > 1:
-            codes.add("KW-ESC-002")
-        if any(not entry.sound for entry in own):
-            codes.add("KW-ESC-004")
+        codes |= _value_findings(holdings[key_id].values(), states[key_id].values())
         if any(key_id in entry.key_ids and entry.owner not in listed.owners | identity.undecided for entry in directory.entries):
             codes.add("KW-ESC-006")
         if any(not entry.readable for entry in own):
@@ -223,7 +165,15 @@ def _escrow_findings(ground: _Ground, identity: Identity, listed: _Listed, state
     return codes
 
 
-def _in_tenant(ground: _Ground) -> tuple[SeenEntry, ...]:
+def _value_findings(holdings: Iterable[Held], states: Iterable[str]) -> set[str]:
+    codes = {"KW-ESC-005"} if "refuted" in states else set()
+    for held in holdings:
+        said = ((held.duplicate, "KW-ESC-002"), (held.conflicting, "KW-ESC-003"), (held.malformed, "KW-ESC-004"))
+        codes |= {code for applies, code in said if applies}
+    return codes
+
+
+def _in_tenant(ground: Ground) -> tuple[SeenEntry, ...]:
     return ground.tenant.entries if ground.tenant is not None else ()
 
 
@@ -238,7 +188,7 @@ def _circular(identity: Identity, directory: Directory, states: States) -> bool:
     return any(stores["ad"] in COUNTED for stores in states.values())
 
 
-def _computer_truth(ground: _Ground, identity: Identity, volumes: list[dict[str, Any]]) -> dict[str, Any]:
+def _computer_truth(ground: Ground, identity: Identity, volumes: list[dict[str, Any]]) -> dict[str, Any]:
     host = identity.host
     codes = set()
     if host is None:
@@ -271,26 +221,26 @@ def _shares_volumes(identity: Identity) -> bool:
     return identity.host is not None and bool(identity.host.volumes)
 
 
-def _verdict_without_volumes(ground: _Ground, identity: Identity) -> str:
+def _verdict_without_volumes(ground: Ground, identity: Identity) -> str:
     host = identity.host
     if host is not None and host.state == "fresh":
         return "unknown" if host.bitlocker_installed else "unavailable"
     return "on_file" if any(entry.sound for entry in _own_entries(ground, identity)) else "unknown"
 
 
-def _own_entries(ground: _Ground, identity: Identity) -> list[SeenEntry]:
+def _own_entries(ground: Ground, identity: Identity) -> list[SeenEntry]:
     held = ground.directory.of_owners(identity.owners)
     return held + (ground.tenant.of_owners(identity.devices) if ground.tenant is not None else [])
 
 
-def _limit_findings(ground: _Ground, identity: Identity) -> set[str]:
+def _limit_findings(ground: Ground, identity: Identity) -> set[str]:
     keys = len(ground.tenant.of_owners(identity.devices)) if ground.tenant is not None else 0
     if keys >= LIMIT:
         return {"KW-ESC-010"}
     return {"KW-ESC-009"} if keys >= NEAR_LIMIT else set()
 
 
-def _unmatched_findings(ground: _Ground, identity: Identity) -> set[str]:
+def _unmatched_findings(ground: Ground, identity: Identity) -> set[str]:
     """KW-ESC-001 and KW-ESC-004 for own entries that no listed protector takes; only where every protector could be listed."""
     host = identity.host
     if host is None or not host.volumes or any(volume.protectors is None for volume in host.volumes):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.faults import expected_reason
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.profiles import PROFILES
-from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabComputerObject, LabEntry, LabHost, LabVolume
+from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabComputerObject, LabEntry, LabHost, LabProtector, LabVolume
 
 #: observations older than this, or further ahead than the second, say nothing of today
 MAX_AGE = timedelta(days=30)
@@ -35,6 +35,8 @@ class SeenEntry:
     key_ids: tuple[str, ...]
     readable: bool
     sound: bool
+    #: the text where a recovery password belongs
+    value: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,10 @@ class SeenProtector:
     type: int | None
     #: stores that Windows says it was backed up to
     said_backed_up: frozenset[str] = frozenset()
+    #: the recovery password that opens its key package; None where there is no package, or one of which nothing can be said
+    opened_by: str | None = None
+    #: two readings of its package are alike
+    steady: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +136,7 @@ def _see_entry(entry: LabEntry, *, rights: bool) -> SeenEntry:
     else:
         return SeenEntry(owner=entry.computer, key_ids=(named,), readable=True, sound=False)
     if held == named:
-        return SeenEntry(owner=entry.computer, key_ids=(held,), readable=True, sound=True)
+        return SeenEntry(owner=entry.computer, key_ids=(held,), readable=True, sound=True, value=entry.password)
     return SeenEntry(owner=entry.computer, key_ids=(held, named), readable=True, sound=False)
 
 
@@ -172,6 +178,8 @@ def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
                 key_id=protector.key_id,
                 type=None if "GetKeyProtectorType" in failing else protector.type,
                 said_backed_up=frozenset(store for bit, store in BACKUP_BITS if records and protector.backup_types & bit),
+                opened_by=protector.password if _gives_package(volume, protector) else None,
+                steady=protector.package != "unsteady",
             )
             for protector in volume.protectors
         )
@@ -190,6 +198,13 @@ def see_volume(volume: LabVolume, profile: str) -> SeenVolume:
         hardware_test_pending=volume.hardware_test_status == 2,
         auto_unlock_key_id=volume.auto_unlock_key_id,
     )
+
+
+def _gives_package(volume: LabVolume, protector: LabProtector) -> bool:
+    """Whether GetKeyPackage gives a package that can be understood; the one of a drive that encrypts by itself gives none."""
+    if volume.locked or volume.encryption_method == 5 or "GetKeyPackage" in volume.failing_methods:
+        return False
+    return protector.type == RECOVERY_PASSWORD and protector.package in ("sound", "unsteady")
 
 
 def _device_id(device_id: str | None, tenant_id: str | None, estate: Estate) -> str | None:

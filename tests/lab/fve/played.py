@@ -7,6 +7,7 @@ Everything follows from the volume's identity, so the host and the directory nee
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -61,6 +62,14 @@ def package(host: LabHost, volume: LabVolume, protector: LabProtector, reading: 
         moved = made.package(key_id, created=made.created + timedelta(seconds=reading.number), counter=100 + reading.number)
         return moved + random.Random(f"keyward lab frame {key_id} {reading.number}").randbytes(reading.number % 40)
     return made.package(key_id, identifier=key_id if reading.frame == "protector" else None)
+
+
+def give_packages(estate: Estate, stretch: Stretch) -> None:
+    """Give every entry the package that its ``package`` stands for."""
+    entries = [entry for entry in estate.entries if entry.package is not None]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for entry, made in zip(entries, pool.map(lambda entry: filed_package(estate, entry, stretch), entries), strict=True):
+            entry.key_package = made
 
 
 def filed_package(estate: Estate, entry: LabEntry, stretch: Stretch) -> bytes:

@@ -101,7 +101,7 @@ def test_the_script_gets_json_with_bytes_marked() -> None:
     assert written["when_created"] == "20261122200000.0Z"
     assert base64.b64decode(written["attributes"]["msFVE-KeyPackage"][0]["b64"]) == b"\x00\xff"
     assert "{svc-report}" in written["sddl"]
-    assert set(document["grants"]) == {layout.REPORT, layout.REVEAL}
+    assert set(document["grants"]) == {layout.REPORT, layout.REVEAL, layout.PROOF}
     assert layout.RECOVERY_PASSWORD_GUID not in document["grants"][layout.REPORT]
 
 

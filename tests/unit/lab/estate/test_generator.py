@@ -204,7 +204,7 @@ def test_stale_observations_are_old_or_ahead() -> None:
 
 
 def test_what_cannot_be_made_is_refused() -> None:
-    for arguments in ({"hosts": 0}, {"copies": 2}, {"proof": "live"}):
+    for arguments in ({"hosts": 0}, {"copies": 2}, {"proof": "image"}):
         with pytest.raises(ValueError, match="no estate"):
             generate(1, **{"now": NOW, **arguments})
     with pytest.raises(ValueError, match="no estate"):

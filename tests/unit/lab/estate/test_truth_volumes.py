@@ -409,6 +409,6 @@ def test_an_out_of_scope_volume_does_not_fail_the_run() -> None:
 
 def test_options_that_cannot_be_met_are_refused() -> None:
     estate = estate_of(CASES[0])
-    for options in ({"copies": 2}, {"copies": 0}, {"proof": "live"}, {"stores": ("ad", "entra")}, {"fault": "entra_down"}):
+    for options in ({"copies": 2}, {"copies": 0}, {"proof": "image"}, {"stores": ("ad", "entra")}, {"fault": "entra_down"}):
         with pytest.raises(ValueError, match=r"option error|no truth"):
             truth(estate, **options)
