@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +32,7 @@ from jsonschema import Draft7Validator
 GATE = "keyward.bitlocker.compliance_gate"
 DECIDE = "Pass or fail"
 EXAMPLES = ROOT / "docs" / "examples" / "ci"
-GOOD = ["good1", "good2", "good3"]
+GOOD = ("good1", "good2", "good3")
 #: a fault of a host -> the code of its failure
 FAULTS = {
     "refused": "KW-HST-001",
@@ -63,7 +63,7 @@ def gate(lab: Lab, tmp_path: Path) -> Any:
     """Runs the gate's playbook; ``hosts`` are inventory names."""
     player = Player(tmp_path, lab)
 
-    def run(*arguments: str, hosts: list[str] = GOOD, **variables: Any) -> Run:
+    def run(*arguments: str, hosts: Sequence[str] = GOOD, **variables: Any) -> Run:
         given = player.variables(keyward_gate_junit_file=str(tmp_path / "gate.xml"), **variables)
         return player.run(GATE, "-e", f"@{given}", *arguments, hosts=player.inventory(only=hosts)).no_traceback()
 
@@ -251,7 +251,7 @@ class Workspace:
         path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def hosts(self, names: list[str]) -> None:
+    def hosts(self, names: Sequence[str]) -> None:
         """Change the fleet."""
         self.player.inventory(only=names)
 
