@@ -208,11 +208,27 @@ class Reader:
                 self.doubtful["bodies"] += 1
         return found
 
+    def last_held(self, store: str, owner_id: str, *, limit: int) -> list[tuple[Run, list[HeldEntry]]]:
+        """What lay under one owner in each of the newest closed runs, newest first."""
+        holdings = table("holdings")
+        numbers = sorted(self.closed, reverse=True)[:limit]
+        query = sa.select(holdings).where(holdings.c.run.in_(numbers), holdings.c.store == store, holdings.c.owner_id == owner_id)
+        rows = list(self._rows("holdings", query.order_by(holdings.c.run.desc())))
+        held = self.held({row["digest"] for row in rows})
+        return [(self.closed[row["run"]], held.get(row["digest"], [])) for row in rows]
+
     # --- proofs ---------------------------------------------------------------------------------------------------------------------------
 
     def proofs(self) -> ProofMemory:
         """Every proof, also of a run that never closed: each was made, and says all that it needs itself."""
         return ProofMemory(list(self._proofs(sa.select(table("proofs")))))
+
+    def proofs_of(self, key_ids: Collection[str]) -> ProofMemory:
+        """The proofs of some protectors alone."""
+        proofs = table("proofs")
+        return ProofMemory(
+            [record for chunk in _chunks(sorted(key_ids)) for record in self._proofs(sa.select(proofs).where(proofs.c.key_id.in_(chunk)))]
+        )
 
     def _proofs(self, query: Select[Any]) -> Iterator[ProofRecord]:
         for row in self._rows("proofs", query, closed=False):
