@@ -105,7 +105,7 @@ def conclusion(document: Mapping[str, Any]) -> tuple[str, str, str]:
         return "pass", "Passed", "Everything in scope could be looked at, and every key is escrowed."
     number = judged(document)
     sums = (
-        f"{summary['passing']:,} of {counted(number, 'volume')} pass{'es' * (summary['passing'] == 1)}."
+        f"{summary['passing']:,} of {counted(number, 'verdict')} pass{'es' * (summary['passing'] == 1)}."
         if number
         else "Nothing was found to judge."
     )

@@ -152,12 +152,12 @@ def parse_entry(row: Mapping[str, Any]) -> Entry | None:
     shown = key_id or text(given)
     if shown is None:
         return None
-    entry_id = shown[:64]
+    entry_id, device_id = shown[:64], guid(row.get("deviceId"))
     return Entry(
         store=STORE,
-        owner_id=guid(row.get("deviceId")) or NO_DEVICE,
+        owner_id=device_id or NO_DEVICE,
         entry_id=entry_id,
-        location=f"recovery key {entry_id}",
+        location=f"recovery key {entry_id} of device ID {device_id}" if device_id else f"recovery key {entry_id}",
         key_ids=(key_id,) if key_id else (),
         volume_type=volume_type(row.get("volumeType")),
         created=moment(row.get("createdDateTime")),

@@ -133,4 +133,4 @@ def test_the_terminal_names_what_does_not_pass_under_a_proof() -> None:
     )
     built["requirements"]["proof"] = "live"
     assert "Worst 1 of 1 computers:\n  pc01.corp.example" in terminal.render(built)
-    assert terminal.render(built).endswith("NOT PASSED: 1 of 3 volumes passes.")
+    assert terminal.render(built).endswith("NOT PASSED: 1 of 3 verdicts passes.")
