@@ -11,6 +11,7 @@ from ..plugin_utils._ansible.base import KeywardAction
 from ..plugin_utils._ansible.fleet import collect_observations, known_hosts
 from ..plugin_utils._ansible.hardening import harden_process
 from ..plugin_utils._ansible.options import Environment
+from ..plugin_utils._ansible.proving import ProofLimits
 from ..plugin_utils._ansible.query import compile_query
 from ..plugin_utils._ansible.report_files import write_report
 from ..plugin_utils._ansible.report_run import judge_fleet, requirements_of, summary_text
@@ -28,7 +29,9 @@ class ActionModule(KeywardAction):
         now = datetime.now(UTC)
         sources = StoreSources.from_options(params)
         requirements = requirements_of(params, sources.names)
-        self.require(*sources.libraries, *(["jmespath"] if params["query"] else []))
+        proving = requirements.proof == "live"
+        limits = ProofLimits(entra_reads=params["entra_read_budget"], seconds=params["proof_time_limit"])
+        self.require(*sources.libraries, *(["jmespath"] if params["query"] else []), *(["cryptography"] if proving else []))
         query = compile_query(params["query"]) if params["query"] else None
         hosts = known_hosts(params["hosts"], task_vars)
         observations = collect_observations(
@@ -36,9 +39,9 @@ class ActionModule(KeywardAction):
         )
         # a token comes into this process even where no option holds a secret
         harden_process()
-        with sources.opened(now, self.say) as stores:
-            judgement = judge_fleet(hosts, observations, stores, requirements, now=now, say=self.say)
-        report = document.build(judgement, {"hosts": len(hosts), **sources.scope})
+        with sources.opened(now, self.say, values=proving) as stores:
+            judgement = judge_fleet(hosts, observations, stores, requirements, now=now, say=self.say, warn=self.warn, limits=limits)
+        report = document.build(judgement, {"hosts": len(hosts), **sources.scope, **(limits.scope if proving else {})})
         # what the stores said; what hosts said was masked where they were asked
         report["stores"] = self.masked(report["stores"])
         report["findings"] = [self.masked(finding) if finding["computer"] is None else finding for finding in report["findings"]]

@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Joins what the hosts said about themselves (M(keyward.bitlocker.volume_info)) with what the stores hold, gives every volume one verdict,
     and writes the fleet-wide escrow report.
-  - Reads metadata only. No recovery password is ever asked for, so accounts that cannot read passwords are enough and best.
+  - Reads metadata only, unless O(proof) asks for more. Without it no recovery password is ever asked for, so accounts that cannot read
+    passwords are enough and best.
   - Runs once, on the controller, normally on C(localhost). The playbook C(keyward.bitlocker.escrow_report) does the whole of it.
   - What could not be looked at is never compliant. A store that is down, or an account without rights, makes RV(complete) false.
 author:
@@ -47,8 +48,8 @@ options:
   entra:
     description:
       - How to reach Entra ID. The application needs the permissions C(BitlockerKey.ReadBasic.All) and C(Device.Read.All), and none that
-        shows a key.
-      - A report leaves no record in the tenant's audit log.
+        shows a key. With O(proof=live) it needs C(BitlockerKey.Read.All) in the place of the first.
+      - A report leaves no record in the tenant's audit log, unless O(proof) asks for proofs.
       - Leave O(entra.secret) out, and give it in the environment, as with O(ad).
     type: dict
   stores:
@@ -65,10 +66,30 @@ options:
   proof:
     description:
       - Whether a matching key ID is enough (V(none)) or the escrowed password must have opened the live key package (V(live)).
-      - No proofs are made yet, so with V(live) nothing passes.
+      - With V(live) the recovery passwords that lie under the fleet's own objects in O(stores) are read, and each is held against the key
+        package that its computer gave to M(keyward.bitlocker.volume_info) with its option C(key_packages). Only a volume with a password
+        that opened it passes, with the verdict C(recoverable).
+      - Without a key package nothing can be proven. A volume that gave none, as a locked one, stays C(escrowed) and does not pass.
+      - With V(live) the accounts of the stores must have the right to read recovery passwords, and Entra ID notes each one that is read.
+      - No password that was read leaves the run, and none is recorded as handed out, since nobody sees it. How many were read is in the
+        summary.
     type: str
     choices: [none, live]
     default: none
+  entra_read_budget:
+    description:
+      - How many recovery keys may be read from Entra ID in one run with O(proof=live).
+      - Each read is a request, leaves a record in the tenant's audit log, and counts towards Graph's limits.
+      - RV(summary.proofs) says after how many more runs all are proven.
+    type: int
+    default: 500
+  proof_time_limit:
+    description:
+      - How many seconds the reading and proving of O(proof=live) may take. A proof takes about half a second of one core, and all cores
+        work.
+      - What was proven until then counts. The rest stays as it is without a proof.
+    type: float
+    default: 1800
   volume_types:
     description: The types of volumes in scope. Others are listed without a verdict.
     type: list
@@ -124,6 +145,7 @@ requirements:
   - ldap3 (for O(ad))
   - msal and requests (for O(entra))
   - jmespath (for O(query))
+  - cryptography (for O(proof=live))
 seealso:
   - module: keyward.bitlocker.volume_info
   - module: keyward.bitlocker.ad_recovery_key_info
@@ -174,6 +196,17 @@ EXAMPLES = r"""
     - name: Say so when something could not be looked at
       ansible.builtin.assert:
         that: escrow.complete
+
+    # the hosts were asked with key_packages: true
+    - name: Demand that an escrowed password opens each volume, and give it an hour
+      keyward.bitlocker.escrow_report:
+        hosts: "{{ groups['windows'] }}"
+        ad:
+          domain: corp.example
+          auth_protocol: kerberos
+        proof: live
+        proof_time_limit: 3600
+        dest: /var/lib/keyward
 
     - name: Judge against Entra ID alone, on a machine in Azure that has an identity of its own
       keyward.bitlocker.escrow_report:
@@ -232,6 +265,55 @@ summary:
       description: How many of the verdicts say that nobody could look.
       type: int
       returned: success
+    proofs:
+      description:
+        - How far the proofs came. What is counted is pairs of an entry and a protector, unless said otherwise.
+        - What is C(wanted) and neither C(made) nor C(not_read) was malformed, or the time was up.
+      type: dict
+      returned: with O(proof=live)
+      contains:
+        wanted:
+          description: Pairs to be proven, for each of which a computer gave its key package.
+          type: int
+          returned: with O(proof=live)
+        made:
+          description: Proofs that were made, whatever they came to.
+          type: int
+          returned: with O(proof=live)
+        proven:
+          description: Proofs in which the password opened the live key package.
+          type: int
+          returned: with O(proof=live)
+        refuted:
+          description: Proofs in which it did not, beyond doubt.
+          type: int
+          returned: with O(proof=live)
+        inconclusive:
+          description: Proofs that came to neither. Such an entry counts as present.
+          type: int
+          returned: with O(proof=live)
+        not_read:
+          description: Pairs whose password was not read, for want of budget, time or rights, or because it is gone.
+          type: int
+          returned: with O(proof=live)
+        values_read:
+          description: Recovery passwords that were read from the stores, each once.
+          type: int
+          returned: with O(proof=live)
+        days_until_all:
+          description:
+            - After how many more runs, one a day, every pair was proven once, if the budget and the time stay. V(0) means this run did.
+            - V(null) means that no number of runs will do, as when O(entra_read_budget) is 0.
+          type: int
+          returned: with O(proof=live)
+        directory:
+          description: Proofs against the key package that Active Directory keeps, where the computer gave none. They change no verdict.
+          type: int
+          returned: with O(proof=live)
+        without_package:
+          description: Recovery passwords of observed computers for which no live key package was there.
+          type: int
+          returned: with O(proof=live)
   sample:
     computers: 60
     observed: 52
