@@ -8,7 +8,8 @@ import threading
 from collections import defaultdict, deque
 from typing import Any
 
-from .collection import Pager, shaped
+from .behaviour import Behaviour
+from .collection import Pager, context_of, shaped, typed
 from .odata import Allowed, FilterError, RefusalError, bad_request, parse_filter
 from .request import GraphRequest, zulu
 from .tenant import AuditRecord, Tenant
@@ -50,7 +51,11 @@ class Audits:
         top = query.get("$top") or str(self._tenant.behaviour.audit_page)
         if not re.fullmatch(r"[0-9]{1,4}", top) or not 1 <= int(top) <= 1000:
             raise bad_request("$top is between 1 and 1000.")
-        rows = sorted(map(_entity, self._tenant.audit_records()), key=lambda row: str(row["activityDateTime"]), reverse=_ORDERS[order])
+        rows = sorted(
+            (_entity(record, self._tenant.behaviour) for record in self._tenant.audit_records()),
+            key=lambda row: str(row["activityDateTime"]),
+            reverse=_ORDERS[order],
+        )
         text = query.get("$filter")
         if text is not None:
             try:
@@ -61,7 +66,7 @@ class Audits:
             rows = [row for row in rows if wanted.holds(row)]
         place = self._pager.place(request.full_path, query)
         entries = [json_bytes(shaped(row, None, KIND, self._tenant.behaviour)) for row in rows]
-        context = f"{request.version}/$metadata#auditLogs/directoryAudits"
+        context = context_of(request.version, PATH, None)
         return Answer(200, self._pager.page(request.full_path, query, place, entries, int(top), context=context))
 
     def _throttle(self, app: str) -> None:
@@ -76,9 +81,14 @@ class Audits:
                 raise RefusalError(429, "TooManyRequests", "Too Many Requests", headers={"Retry-After": str(wait)})
 
 
-def _entity(record: AuditRecord) -> dict[str, Any]:
-    app = {"appId": record.app, "displayName": None, "servicePrincipalId": None, "servicePrincipalName": None}
-    user = {"id": None, "displayName": None, "userPrincipalName": record.user, "ipAddress": "127.0.0.1"}
+def _entity(record: AuditRecord, behaviour: Behaviour) -> dict[str, Any]:
+    def made(kind: str, **members: Any) -> dict[str, Any]:
+        return typed(kind, behaviour) | members
+
+    app = made("appIdentity", appId=record.app, displayName=None, servicePrincipalId=None, servicePrincipalName=None)
+    user = made("userIdentity", id=None, displayName=None, userPrincipalName=record.user, ipAddress="127.0.0.1")
+    of_key = {"id": record.key_id, "displayName": record.key_id, "type": "Other"}
+    target = made("targetResource", **of_key, userPrincipalName=None, modifiedProperties=[])
     reason = f"Key ID: '{record.key_id}'. Backed up from device: '{record.device_id}'"
     return {
         "id": record.id,
@@ -90,9 +100,7 @@ def _entity(record: AuditRecord) -> dict[str, Any]:
         "activityDateTime": zulu(record.when, digits=7),
         "loggedByService": "Device Registration Service",
         "operationType": "Read" if record.activity.startswith("Read") else "Add",
-        "initiatedBy": {"user": user if record.user else None, "app": None if record.user else app},
-        "targetResources": [
-            {"id": record.key_id, "displayName": record.key_id, "type": "Other", "userPrincipalName": None, "modifiedProperties": []}
-        ],
-        "additionalDetails": [{"key": "AdditionalInfo", "value": f"Successfully read BitLocker recovery key. {reason}."}],
+        "initiatedBy": made("auditActivityInitiator", user=user if record.user else None, app=None if record.user else app),
+        "targetResources": [target],
+        "additionalDetails": [made("keyValue", key="AdditionalInfo", value=f"Successfully read BitLocker recovery key. {reason}.")],
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..hosts.http import HttpRequest
-from .odata import Query, RefusalError, bad_request
+from .odata import Query, bad_request, not_allowed
 from .request import GraphRequest
 from .tokens import Token
 from .wire import Answer, json_answer
@@ -38,7 +38,7 @@ class Batch:
             RefusalError: the envelope is malformed, which refuses all of it.
         """
         if request.method != "POST":
-            raise RefusalError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+            raise not_allowed("POST")
         entries = _entries(request)
         done: dict[str, int] = {}
         responses = []
@@ -66,7 +66,7 @@ class Batch:
             batch=entry["id"],
         )
         answer = self._serve(made, query.replace(" ", "%20"))
-        headers = {"Content-Type": "application/json", **answer.headers}
+        headers = {"Content-Type": answer.content_type, **answer.headers}
         return {"id": entry["id"], "status": answer.status, "headers": headers, "body": json.loads(answer.body) if answer.body else None}
 
 

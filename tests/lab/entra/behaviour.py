@@ -30,6 +30,7 @@ _CHOICES = {
     "volume_type": ("name", "digit", "number"),
     "single_get": ("flat", "wrapped"),
     "read_basic_select": ("forbidden", "without_key"),
+    "select_key": ("everything", "alone"),
     "mixed_select": ("without_key", "with_key"),
     "unsupported_query": ("refuse", "ignore"),
     "ocp_headers": ("required", "optional"),
@@ -91,6 +92,8 @@ class Behaviour:
     single_get: str = "flat"
     #: $select=key without BitlockerKey.Read.All
     read_basic_select: str = "forbidden"
+    #: what $select=key brings: every property, as it was seen to, or that one, as $select is meant
+    select_key: str = "everything"
     #: $select=key and more
     mixed_select: str = "without_key"
     #: metadata says ``"key": null``
@@ -103,7 +106,7 @@ class Behaviour:
     unknown_device: str = "empty"
     #: code of 403 where the endpoint's usual one is not meant; may be empty
     forbidden_code: str | None = None
-    #: ``@odata.type`` on every entity, as the OpenAPI description has it
+    #: as the OpenAPI description has it: ``@odata.type`` on every object, an error's date with its zone; else as the service was seen
     typed: bool = True
     #: members that no description knows, and annotations
     extra_members: bool = False

@@ -62,7 +62,6 @@ class Pager:
 
     def __init__(self, base: str, behaviour: Behaviour) -> None:
         #: https root of the Graph
-        #: https root of the Graph
         self.base = base
         self._behaviour = behaviour
         self._key = secrets.token_bytes(32)
@@ -142,9 +141,20 @@ class Pager:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def context_of(version: str, path: str, select: tuple[str, ...] | None, *, one: bool = False) -> str:
+    """What ``@odata.context`` says below the root: which list, which of its members, one object of it (OData JSON Format 4.01, 10)."""
+    chosen = f"({','.join(select)})" if select else ""
+    return f"{version}/$metadata#{path.removeprefix('/')}{chosen}" + ("/$entity" if one else "")
+
+
+def typed(kind: str, behaviour: Behaviour) -> dict[str, Any]:
+    """The annotation that names an object's type, where it is given."""
+    return {"@odata.type": f"#microsoft.graph.{kind}"} if behaviour.typed else {}
+
+
 def shaped(entity: dict[str, Any], select: tuple[str, ...] | None, kind: str, behaviour: Behaviour) -> dict[str, Any]:
     """An entity with the chosen properties, and what the service adds unasked."""
-    made: dict[str, Any] = {"@odata.type": f"#microsoft.graph.{kind}"} if behaviour.typed else {}
+    made = typed(kind, behaviour)
     if select is None:
         made |= entity
     else:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..model import LabEntraDevice
-from .collection import Pager, Place, Prepared, shaped
+from .collection import Pager, Place, Prepared, context_of, shaped
 from .odata import Allowed, Filter, FilterError, Query, RefusalError, bad_request, parse_filter
 from .request import GraphRequest, guid, not_found, zulu
 from .tenant import Tenant
-from .wire import Answer, json_answer, json_bytes
+from .wire import GRAPH_JSON, Answer, json_answer, json_bytes
 
 PATH = "/devices"
 PERMISSIONS = ("Device.Read.All", "Directory.Read.All")
@@ -62,7 +62,7 @@ class Devices:
         key = (self._tenant.revision, *(query.get(name) for name in ("$filter", "$search", "$orderby", "$select")))
         entries = self._prepared.get(key, lambda: self._entries(query, wanted))
         extra = {"@odata.count": len(entries)} if query.get("$count") == "true" else {}
-        context = f"{request.version}/$metadata#devices" + (f"({query.get('$select')})" if query.select else "")
+        context = context_of(request.version, PATH, query.select)
         body = self._pager.page(request.full_path, query, place, entries, size, context=context, extra=extra)
         return Answer(200, body, headers=dict(_DIRECTORY_HEADERS))
 
@@ -75,8 +75,8 @@ class Devices:
         for device in self._tenant.visible_devices:
             if (device.object_id if object_id is not None else device.device_id).lower() == wanted:
                 made = shaped(entity_of(device), request.query.select, KIND, self._tenant.behaviour)
-                context = f"{self._pager.base}/{request.version}/$metadata#devices/$entity"
-                return json_answer(200, {"@odata.context": context, **made}, headers=_DIRECTORY_HEADERS)
+                context = f"{self._pager.base}/{context_of(request.version, PATH, request.query.select, one=True)}"
+                return json_answer(200, {"@odata.context": context, **made}, content_type=GRAPH_JSON, headers=_DIRECTORY_HEADERS)
         raise not_found(wanted)
 
     def _authorize(self, request: GraphRequest) -> None:
@@ -169,6 +169,7 @@ def entity_of(device: LabEntraDevice) -> dict[str, Any]:
         "mdmAppId": "0000000a-0000-0000-c000-000000000000" if managed else None,
         "model": device.model,
         "onPremisesLastSyncDateTime": None,
+        "onPremisesSecurityIdentifier": None,
         "onPremisesSyncEnabled": device.on_premises_sync_enabled,
         "operatingSystem": device.operating_system,
         "operatingSystemVersion": device.operating_system_version,
@@ -178,7 +179,6 @@ def entity_of(device: LabEntraDevice) -> dict[str, Any]:
         "systemLabels": [],
         "trustType": device.trust_type,
         "alternativeSecurityIds": [],
-        "extensionAttributes": None,
     }
 
 

@@ -19,7 +19,7 @@ from . import audits, devices, managed, recovery_keys
 from .batch import Batch
 from .behaviour import Fault
 from .collection import Pager
-from .odata import RefusalError, bad_request, parse_query
+from .odata import RefusalError, bad_request, not_allowed, parse_query
 from .record import Exchange, Recorder
 from .request import GraphRequest
 from .spoil import spoil
@@ -106,7 +106,7 @@ class GraphService:
             match = pattern.fullmatch(request.path)
             if match is not None and request.version in versions:
                 if request.method != "GET":
-                    raise RefusalError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+                    raise not_allowed("GET")
                 return handler(request, match.groupdict())
         segment = next((part for part in request.path.split("/")[1:] if part), "")
         raise bad_request(f"Resource not found for the segment '{segment[:80]}'.")
@@ -160,8 +160,10 @@ class GraphService:
         return {**made, "OData-Version": "4.0"}
 
     def _error(self, refusal: RefusalError, headers: Mapping[str, str]) -> Answer:
+        typed = self._tenant.behaviour.typed
         inner = {
-            "date": self._tenant.now.strftime("%Y-%m-%dT%H:%M:%S"),
+            **({"@odata.type": "#microsoft.graph.innerError"} if typed else {}),
+            "date": self._tenant.now.strftime("%Y-%m-%dT%H:%M:%S") + ("Z" if typed else ""),
             "request-id": headers["request-id"],
             "client-request-id": headers.get("client-request-id", headers["request-id"]),
         }

@@ -25,6 +25,8 @@ from .wire import Answer, json_answer
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+#: on whatever may hold a token (RFC 6749 5.1, 5.2)
+_NOT_KEPT = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 _RESERVED = frozenset({"openid", "profile", "offline_access", "email"})
 
 
@@ -56,11 +58,14 @@ class LoginService:
         path, _unused, query = request.path.partition("?")
         note.query = urllib.parse.unquote_plus(query)
         try:
-            return self._route(request, path, note)
+            answer = self._route(request, path, note)
         except (LoginRefusedError, AssertionRefusedError) as refused:
             note.error = f"AADSTS{refused.number}"
             correlation = request.headers.get("client-request-id") or str(uuid.uuid4())
-            return error_answer(refused.number, refused.why, base=self._base, now=self._tenant.now, correlation=correlation)
+            answer = error_answer(refused.number, refused.why, base=self._base, now=self._tenant.now, correlation=correlation)
+        if request.method == "POST":
+            answer.headers |= _NOT_KEPT
+        return answer
 
     def _route(self, request: HttpRequest, path: str, note: Exchange) -> Answer:
         if path == "/common/discovery/instance":

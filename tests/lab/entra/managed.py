@@ -7,11 +7,11 @@ import re
 from typing import Any
 
 from ..model import LabManagedDevice
-from .collection import Pager, Prepared, shaped
+from .collection import Pager, Prepared, context_of, shaped
 from .odata import Allowed, Filter, FilterError, Query, bad_request, parse_filter
 from .request import NEVER, GraphRequest, not_found, zulu
 from .tenant import Tenant
-from .wire import Answer, json_answer, json_bytes
+from .wire import GRAPH_JSON, Answer, json_answer, json_bytes
 
 PATH = "/deviceManagement/managedDevices"
 STATES_PATH = "/deviceManagement/managedDeviceEncryptionStates"
@@ -56,7 +56,7 @@ class ManagedDevices:
         place = self._pager.place(request.full_path, query)
         key = (self._tenant.revision, query.get("$filter"), query.select)
         entries = self._prepared.get(key, lambda: self._entries(query))
-        context = f"{request.version}/$metadata#deviceManagement/managedDevices"
+        context = context_of(request.version, PATH, query.select)
         extra = {"@odata.count": len(entries)}
         return Answer(200, self._pager.page(request.full_path, query, place, entries, size, context=context, extra=extra))
 
@@ -75,8 +75,8 @@ class ManagedDevices:
         for device in self._tenant.estate.entra_managed:
             if device.intune_id.lower() == intune_id.lower():
                 made = shaped(entity_of(device), request.query.select, KIND, self._tenant.behaviour)
-                context = f"{self._pager.base}/{request.version}/$metadata#deviceManagement/managedDevices/$entity"
-                return json_answer(200, {"@odata.context": context, **made})
+                context = f"{self._pager.base}/{context_of(request.version, PATH, request.query.select, one=True)}"
+                return json_answer(200, {"@odata.context": context, **made}, content_type=GRAPH_JSON)
         raise not_found(intune_id, "ResourceNotFound")
 
     def states(self, request: GraphRequest) -> Answer:
@@ -87,7 +87,7 @@ class ManagedDevices:
         rows = [_state_of(device) for device in self._tenant.estate.entra_managed if match is None or device.intune_id == match[1]]
         place = self._pager.place(request.full_path, request.query)
         entries = [json_bytes(shaped(row, request.query.select, STATES_KIND, self._tenant.behaviour)) for row in rows]
-        context = f"{request.version}/$metadata#deviceManagement/managedDeviceEncryptionStates"
+        context = context_of(request.version, STATES_PATH, request.query.select)
         size = self._tenant.behaviour.managed_page
         return Answer(200, self._pager.page(request.full_path, request.query, place, entries, size, context=context))
 
@@ -105,8 +105,50 @@ def _filter(text: str | None) -> Filter | None:
         return None
 
 
+#: what says nothing of a computer that nobody does anything special with; several stand for "no value", which the type does not allow
+_USUAL: dict[str, Any] = {
+    "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59Z",
+    "easActivated": False,
+    "easActivationDateTime": NEVER,
+    "exchangeAccessState": "none",
+    "exchangeAccessStateReason": "none",
+    "exchangeLastSuccessfulSyncDateTime": NEVER,
+    "freeStorageSpaceInBytes": 0,
+    "isSupervised": False,
+    "managementCertificateExpirationDate": NEVER,
+    "partnerReportedThreatState": "unknown",
+    "physicalMemoryInBytes": 0,
+    "requireUserEnrollmentApproval": None,
+    "totalStorageSpaceInBytes": 0,
+    "configurationManagerClientEnabledFeatures": None,
+    "deviceHealthAttestationState": None,
+    **dict.fromkeys(
+        (
+            "activationLockBypassCode",
+            "androidSecurityPatchLevel",
+            "deviceCategoryDisplayName",
+            "easDeviceId",
+            "emailAddress",
+            "enrollmentProfileName",
+            "ethernetMacAddress",
+            "iccid",
+            "imei",
+            "meid",
+            "notes",
+            "phoneNumber",
+            "remoteAssistanceSessionErrorDetails",
+            "remoteAssistanceSessionUrl",
+            "subscriberCarrier",
+            "udid",
+            "userDisplayName",
+            "wiFiMacAddress",
+        )
+    ),
+}
+
+
 def entity_of(device: LabManagedDevice) -> dict[str, Any]:
-    """An enrolment as Graph's v1.0 resource, the properties that anybody asked for so far."""
+    """An enrolment as Graph's v1.0 resource, every property."""
     return {
         "id": device.intune_id,
         "userId": "",
@@ -129,6 +171,9 @@ def entity_of(device: LabManagedDevice) -> dict[str, Any]:
         "manufacturer": "Lab Computers",
         "serialNumber": device.serial,
         "deviceActionResults": [],
+        "managementState": "managed",
+        "managedDeviceName": device.device_name,
+        **_USUAL,
     }
 
 

@@ -40,6 +40,12 @@ def bad_request(message: str, code: str = "BadRequest") -> RefusalError:
     return RefusalError(400, code, message)
 
 
+def not_allowed(method: str) -> RefusalError:
+    """405, with the method that is allowed (RFC 9110 15.5.6)."""
+    message = "Specified HTTP method is not allowed for the request target."
+    return RefusalError(405, "Request_BadRequest", message, headers={"Allow": method})
+
+
 class FilterError(Exception):
     """The filter is not one that may be used here."""
 

@@ -8,11 +8,11 @@ import uuid
 from typing import Any
 
 from ..model import LabEntraKey
-from .collection import Pager, Prepared, shaped
+from .collection import Pager, Prepared, context_of, shaped
 from .odata import Query, bad_request
 from .request import GraphRequest, forbidden, guid, not_found, zulu
 from .tenant import Tenant
-from .wire import Answer, json_answer, json_bytes
+from .wire import GRAPH_JSON, Answer, json_answer, json_bytes
 
 PATH = "/informationProtection/bitlocker/recoveryKeys"
 READ_BASIC, READ = "BitlockerKey.ReadBasic.All", "BitlockerKey.Read.All"
@@ -46,7 +46,7 @@ class RecoveryKeys:
         place = self._pager.place(request.full_path, request.query)
         key = (self._tenant.revision, device, owner, select)
         entries = self._prepared.get(key, lambda: self._entries(device, owner, select))
-        context = f"{request.version}/$metadata#informationProtection/bitlocker/recoveryKeys"
+        context = context_of(request.version, PATH, select)
         body = self._pager.page(request.full_path, request.query, place, entries, self._tenant.behaviour.key_page, context=context)
         return Answer(200, body)
 
@@ -68,12 +68,11 @@ class RecoveryKeys:
         if asks_key and READ in request.token.permissions and (select == ("key",) or behaviour.mixed_select == "with_key"):
             entity["key"] = key.password
             self._tenant.key_was_read(key, request.token)
-        # $select=key brings every property
-        properties = None if select == ("key",) else select
+        properties = None if select == ("key",) and behaviour.select_key == "everything" else select
         made = shaped(entity, properties, KIND, behaviour)
-        context = f"{self._pager.base}/{request.version}/$metadata#informationProtection/bitlocker/recoveryKeys/$entity"
+        context = f"{self._pager.base}/{context_of(request.version, PATH, properties, one=True)}"
         body = {"value": made} if behaviour.single_get == "wrapped" else made
-        return json_answer(200, {"@odata.context": context, **body})
+        return json_answer(200, {"@odata.context": context, **body}, content_type=GRAPH_JSON)
 
     def _by_id(self) -> dict[str, LabEntraKey]:
         revision, keys = self._index

@@ -53,7 +53,8 @@ def render(answer: Answer, *, accepts_gzip: bool, keep: bool) -> tuple[bytes, in
         reason = http.HTTPStatus(answer.status).phrase
     except ValueError:
         reason = "Error"
-    lines = [f"HTTP/1.1 {answer.status} {reason}", "Cache-Control: no-cache", "Strict-Transport-Security: max-age=31536000"]
+    headers.setdefault("Cache-Control", "no-cache")
+    lines = [f"HTTP/1.1 {answer.status} {reason}", "Strict-Transport-Security: max-age=31536000"]
     if answer.body:
         lines.append(f"Content-Type: {answer.content_type}")
     lines += [f"{name}: {value}" for name, value in headers.items()]

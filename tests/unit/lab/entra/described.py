@@ -65,11 +65,13 @@ TYPES: dict[str, dict[str, str]] = {
             operatingSystem osVersion phoneNumber remoteAssistanceSessionErrorDetails remoteAssistanceSessionUrl serialNumber
             subscriberCarrier udid userDisplayName userId userPrincipalName wiFiMacAddress"""
         ),
-        **dict.fromkeys(
-            """complianceGracePeriodExpirationDateTime easActivationDateTime enrolledDateTime exchangeLastSuccessfulSyncDateTime
-            lastSyncDateTime managementCertificateExpirationDate""".split(),
-            "time!",
-        ),
+        **{
+            name: "time!"
+            for name in _kinds(
+                time="""complianceGracePeriodExpirationDateTime easActivationDateTime enrolledDateTime exchangeLastSuccessfulSyncDateTime
+                lastSyncDateTime managementCertificateExpirationDate"""
+            )
+        },
     },
     "directoryAudit": {
         **dict.fromkeys(("id", "activityDisplayName", "category"), "text!"),
@@ -84,7 +86,8 @@ TYPES: dict[str, dict[str, str]] = {
     "appIdentity": dict.fromkeys(("appId", "displayName", "servicePrincipalId", "servicePrincipalName"), "text"),
     "userIdentity": dict.fromkeys(("id", "displayName", "ipAddress", "userPrincipalName"), "text"),
     "keyValue": {"key": "text", "value": "text"},
-    "targetResource": dict.fromkeys(("id", "displayName", "type", "userPrincipalName"), "text") | {"modifiedProperties": "[modifiedProperty]"},
+    "targetResource": dict.fromkeys(("id", "displayName", "type", "userPrincipalName"), "text")
+    | {"modifiedProperties": "[modifiedProperty]"},
 }
 
 
