@@ -3,7 +3,7 @@
 """Rules that the user writes for a gate: JMESPath over the report, true or a list that is not empty where something is wrong.
 
 A typing error in such an expression is quiet: JMESPath answers null, or an empty list, and a gate would pass. So an answer that is neither
-a list nor true or false is an error, and so is a key that no report has.
+a list nor true or false is an error, and so is a key that no report has, or one that stands elsewhere (:mod:`.gate_rule_checks`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .._core.gate_types import Rule, RuleAnswer, RulePlace
 from .._core.model import Flag, Severity, Verdict
 from .._core.requirements import STORES
 from .._errors import OptionError
+from .gate_rule_checks import compared, misplaced_key, nodes, strange_word
 from .query import compile_query
 
 #: every key of docs/escrow-report.schema.json (a test compares)
@@ -30,9 +31,10 @@ _KEY_TEXT = (
     "without_package outcome basis made_at"
 )
 REPORT_KEYS = frozenset(_KEY_TEXT.split())
+#: those that may be missing where they belong (the same test)
+OPTIONAL_KEYS = frozenset(["defects", "stores", "nodes", "intune", "proof", "proofs", "reason", "errors"])
 #: what else can be a key in the summary and under stores, and what is text everywhere else
 _WORDS = {word.value for word in (*Verdict, *Flag)} | CATALOGUE.keys() | set(STORES)
-_VALUES = {"verdict": {word.value for word in Verdict}, "severity": {word.value for word in Severity}}
 _Ask = Callable[[Mapping[str, Any]], Any]
 
 
@@ -87,6 +89,8 @@ def _answer(rule: Mapping[str, Any], ask: _Ask, report: GateReport) -> RuleAnswe
         found = ask(report.raw)
     except OptionError as error:
         raise _wrong(rule["name"], error.meaning, error.remedy) from error
+    if found is False or found == []:
+        _looked_well(rule, report)
     if isinstance(found, bool):
         return RuleAnswer(others=int(found))
     if not isinstance(found, list):
@@ -117,31 +121,37 @@ def _known_keys(rule: Mapping[str, Any], report: GateReport) -> None:
     """Refuse what can only be a typing error: a key that no report has, text in the wrong quotes, a word that is none."""
     import jmespath  # the action's require() saw to it
 
-    nodes = list(_nodes(jmespath.compile(rule["expression"]).parsed))
-    named = {node["value"] for node in nodes if node["type"] == "key_val_pair"}
+    every = list(nodes(jmespath.compile(rule["expression"]).parsed))
+    named = {node["value"] for node in every if node["type"] == "key_val_pair"}
     keys = REPORT_KEYS | named | report.stores.keys() | set(_keys_in(report.raw.get("scope")))
-    strangers = {node["value"] for node in nodes if node["type"] == "field"} - keys - _WORDS
+    strangers = {node["value"] for node in every if node["type"] == "field"} - keys - _WORDS
     # to look at a whole fleet takes a second, and is needed only for what a later version added
     if strangers and (strangers := strangers - set(_keys_in(report.raw))):
         raise _wrong(rule["name"], f"no report has the key {min(strangers)!r}", "docs/escrow-report.schema.json lists the keys.")
-    for node in nodes:
+    codes = frozenset(finding.code for finding in report.findings)
+    for node in every:
         if node["type"] not in ("comparator", "function_expression"):
             continue
         bare = [child["value"] for child in node["children"] if child["type"] == "field"]
         if words := [word for word in bare if word in _WORDS - keys]:
             raise _wrong(rule["name"], f"{words[0]!r} stands there as a key", f"Text stands in single quotes: '{words[0]}'.")
-        texts = [child["value"] for child in node["children"] if child["type"] == "literal" and isinstance(child["value"], str)]
-        for field in bare if node["type"] == "comparator" else ():
-            if strange := [text for text in texts if text not in _VALUES.get(field, texts)]:
-                raise _wrong(rule["name"], f"there is no {field} {strange[0]!r}", f"Use {', '.join(sorted(_VALUES[field]))}.")
+        for key, text in compared(node):
+            if others := strange_word(key, text, codes):
+                what = "flag" if key == "flags" else key
+                raise _wrong(rule["name"], f"there is no {what} {text[:40]!r}", f"Use {', '.join(others)}.")
 
 
-def _nodes(parsed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    waiting = [parsed]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += [child for child in node["children"] if isinstance(child, Mapping)]
+def _looked_well(rule: Mapping[str, Any], report: GateReport) -> None:
+    """Refuse a quiet rule that looked for a key where none such stands: it would be quiet whatever the report says."""
+    import jmespath  # the action's require() saw to it
+
+    key = misplaced_key(jmespath.compile(rule["expression"]).parsed, report.raw, OPTIONAL_KEYS | _WORDS)
+    if key is not None:
+        raise _wrong(
+            rule["name"],
+            f"where it looks for {key!r} there is no such key",
+            "docs/escrow-report.schema.json says where each stands; a list needs brackets: volumes[?verdict=='unescrowed'].",
+        )
 
 
 def _keys_in(value: object) -> Iterator[str]:

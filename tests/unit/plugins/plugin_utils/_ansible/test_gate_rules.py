@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.gate_rules import REPORT_KEYS, Rules
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.gate_rules import OPTIONAL_KEYS, REPORT_KEYS, Rules
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.gate_report import GateReport, read_report
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.gate_types import Rule
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError
@@ -55,6 +55,13 @@ def places(expression: str) -> list[tuple[str, str | None]]:
         ("!contains(keys(stores), 'entra')", [], 1),
         ("scope.ad.search_bases[?@!='DC=corp,DC=example']", [], 0),
         ("computers[?!observed_at].name", [], 0),
+        ("findings[?code=='KW-VOL-104'].computer", [], 0),
+        ("computers[?volumes[?method=='unknown_9']].name", [], 0),
+        ("computers[].volumes[].errors[?code=='0x80070005'][]", [], 0),
+        ("computers[?identities.joins.entra=='by_name'].name", [], 0),
+        ("computers[?volumes[?protectors[?type=='recovery_password']]].name", [], 0),
+        ("computers[?intune.encrypted==`false`].name", [], 0),
+        ("length(computers[?volumes[?contains(flags, 'locked')]]) > `0`", [], 0),
         ("computers[?length(volumes[?verdict=='escrowed']) > `0`].{pc: name, all: volumes} | [?pc=='srv1'].pc", [("srv1", None)], 0),
         ("summary.computers != sum(values(summary.verdicts))", [], 1),
     ],
@@ -76,6 +83,18 @@ def test_what_a_rule_says(expression: str, found: list[tuple[str, str | None]], 
         ('computers[?contains(flags, "suspended")].name', "'suspended' stands there as a key"),
         ("computers[?verdict=='unescrwed'].name", "there is no verdict 'unescrwed'"),
         ("findings[?'High'==severity]", "there is no severity 'High'"),
+        ("findings[?code=='KW-VOL-04'].computer", "there is no code 'KW-VOL-04'"),
+        ("findings[?code=='kw-vol-004'].computer", "there is no code 'kw-vol-004'"),
+        ("computers[?volumes[?method=='xts_aes_265']].name", "there is no method 'xts_aes_265'"),
+        ("computers[?volumes[?type=='OS' && verdict=='unescrowed']].name", "there is no type 'OS'"),
+        ("computers[?contains(flags, 'weak')].name", "there is no flag 'weak'"),
+        ("stores.ad.state=='partail'", "there is no state 'partail'"),
+        ("computers[?severity=='high'].name", "where it looks for 'severity' there is no such key"),
+        ("findings[?verdict=='unescrowed'].computer", "where it looks for 'verdict' there is no such key"),
+        ("computers[?volumes.verdict=='unescrowed'].name", "where it looks for 'verdict' there is no such key"),
+        ("computers[?joins.ad=='by_name'].name", "where it looks for 'joins' there is no such key"),
+        ("computers[?verdict=='wrong_key' || volumes.flags[?@=='locked']].name", "where it looks for 'flags' there is no such key"),
+        ("length(computers.volumes[?verdict=='unescrowed'] || `[]`) > `0`", "where it looks for 'volumes' there is no such key"),
         ("summary.verdicts.wrong_key", "null"),
         ("summary.verdicts.wrong_key > `0`", "null"),
         ("summary.passing", "a int"),
@@ -121,4 +140,14 @@ def test_the_keys_of_a_report_are_those_of_its_schema() -> None:
         own = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
         return own.union(*map(keys, schema.values()))
 
-    assert keys(json.loads(SCHEMA.read_text(encoding="utf-8"))) <= REPORT_KEYS
+    def optional(schema: Any) -> set[str]:
+        if isinstance(schema, list):
+            return set().union(*map(optional, schema))
+        if not isinstance(schema, dict):
+            return set()
+        own = set(schema.get("properties", ())) - set(schema.get("required", ()))
+        return own.union(*map(optional, schema.values()))
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert keys(schema) <= REPORT_KEYS
+    assert optional(schema) <= OPTIONAL_KEYS
