@@ -72,7 +72,10 @@ def prove_recovery_password(
 
 def prove_external_key(key: Secret[bytes], key_id: str, readings: Sequence[bytes]) -> Proof:
     """Hold the 32 bytes of an external key (a .BEK file's) against the protector ``key_id``; see :func:`prove_recovery_password`."""
-    return _prove(key_id, readings, EXTERNAL_KEY_PROTECTION, lambda _protector: key, None)
+    try:
+        return _prove(key_id, readings, EXTERNAL_KEY_PROTECTION, lambda _protector: key, None)
+    except unsealing.NoKeyError as error:
+        return _inconclusive(str(error))
 
 
 def _prove(
@@ -82,6 +85,8 @@ def _prove(
     keys: Callable[[Protector], Secret[bytes] | None],
     binary: Secret[bytes] | None,
 ) -> Proof:
+    if not readings:
+        return _inconclusive("nothing was read that it could be held against")
     try:
         protector = find_protector(readings[0], key_id)
     except NoProtectorError as error:
@@ -106,6 +111,7 @@ def _opened(plain: bytes, protector: Protector, binary: Secret[bytes] | None) ->
     if held is None or held.type != VOLUME_MASTER_KEY or len(held.value) != _VMK_SIZE:
         return _inconclusive("the key opens the protector, but what it finds is no volume master key", protector)
     master_key = Secret(held.value)
+    closed = False
     for box in protector.sealed:
         inner = unsealing.unwrap(master_key, box)
         if inner is None:
@@ -113,12 +119,16 @@ def _opened(plain: bytes, protector: Protector, binary: Secret[bytes] | None) ->
         found = only_key(inner)
         if binary is not None and found is not None and found.type == STRETCHED_PASSWORD and Secret(found.value) != binary:
             return _inconclusive("the key opens the protector, which holds another password's digits", protector)
+        closed |= binary is None or (found is not None and found.type == STRETCHED_PASSWORD)
+    if protector.odd and not closed:
+        # what it opened may be the key of an earlier encryption that was left behind
+        return _inconclusive(f"the key opens the protector, but not what is beside it; {'; '.join(protector.odd)}", protector)
     return Proof(outcome=Outcome.PROVEN, reason="it opened the volume master key", digest=protector.digest, master_key=master_key)
 
 
 def _not_opened(key_id: str, readings: Sequence[bytes], protector: Protector) -> Proof:
     if protector.odd:
-        return _inconclusive("; ".join(dict.fromkeys(protector.odd)), protector)
+        return _inconclusive("; ".join(protector.odd), protector)
     if len(readings) < 2:
         return _inconclusive("the key does not open what was read, which was read only once", protector)
     try:

@@ -43,6 +43,12 @@ _USE_KEY_FIXED = 4
 _ROLES = (2, 0)
 #: bytes of a box that holds a volume master key, without its header
 _WRAPPED_VMK = 72
+#: roles of boxes that the volume master key sealed: the password's digits (0 on Vista and 7), the stretched key
+_SEALED_ROLES = (0, 0x12, 0x13)
+#: flags of a datum: none, or inside a container
+_FLAGS = (0, 1)
+#: reasons kept: a hostile datum has thousands
+_REASONS = 3
 
 
 @dataclass(slots=True)
@@ -61,6 +67,11 @@ class Protector:
     sealed: list[Box] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
 
+    def note(self, reason: str) -> None:
+        """Remember why the datum is not wholly understood; the first few reasons are enough."""
+        if len(self.odd) < _REASONS and reason not in self.odd:
+            self.odd.append(reason)
+
 
 class NoProtectorError(ValueError):
     """The protector's datum is not there, or not only once; the text says which."""
@@ -74,10 +85,14 @@ def find_protector(data: bytes, key_id: str) -> Protector:
     """
     if len(data) > MAX_SIZE:
         raise NoProtectorError(f"it is larger than {MAX_SIZE} bytes")
-    needle = guid_bytes(key_id)
+    try:
+        needle = guid_bytes(key_id)
+    except ValueError:
+        raise NoProtectorError("the key ID is no GUID") from None
     found: list[Datum] = []
     place = data.find(needle)
-    while place >= 0:
+    # a key ID may be made so that it is found everywhere
+    while place >= 0 and len(found) < 2:
         datum = datum_at(data, place - HEADER.size)
         if datum is not None and datum.type == VMK_INFO and datum.role in _ROLES and len(datum.body) >= _VMK_FIXED.size:
             found.append(datum)
@@ -88,13 +103,16 @@ def find_protector(data: bytes, key_id: str) -> Protector:
 
 
 def _take_apart(datum: Datum) -> Protector:
-    _guid, _time, _unknown, protection = _VMK_FIXED.unpack_from(datum.body)
+    _guid, _time, unknown, protection = _VMK_FIXED.unpack_from(datum.body)
     size = HEADER.size + len(datum.body)
     digest = hashlib.sha256(HEADER.pack(size, datum.role, datum.type, datum.flags) + datum.body).hexdigest()
     protector = Protector(protection=protection, digest=digest)
+    if unknown or datum.flags not in _FLAGS:
+        protector.note(f"its head has an unknown mark ({unknown:#x}, flags {datum.flags:#x})")
     stretches = uses = 0
     try:
         for inner in datum.nested(_VMK_FIXED.size):
+            _check_flags(protector, inner)
             if inner.type == STRETCH_KEY:
                 stretches += 1
                 _take_stretch(protector, inner)
@@ -104,47 +122,55 @@ def _take_apart(datum: Datum) -> Protector:
             elif inner.type == AES_CCM_BOX:
                 _take_wrapped(protector, inner)
             elif inner.type not in (UNICODE, BACKUP_INFO):
-                protector.odd.append(f"it holds a datum of type {inner.type:#x}")
+                protector.note(f"it holds a datum of type {inner.type:#x}")
     except BrokenDatumError as error:
-        protector.odd.append(str(error))
+        protector.note(str(error))
     if stretches > 1:
         protector.salt = None
     if stretches + uses != 1:
-        protector.odd.append("it does not say in exactly one way how its key is made")
+        protector.note("it does not say in exactly one way how its key is made")
     if len(protector.wrapped) != 1:
-        protector.odd.append("it does not wrap exactly one key")
+        protector.note("it does not wrap exactly one key")
     return protector
+
+
+def _check_flags(protector: Protector, datum: Datum) -> None:
+    if datum.flags not in _FLAGS:
+        protector.note(f"a datum of type {datum.type:#x} has flags {datum.flags:#x}")
 
 
 def _take_wrapped(protector: Protector, datum: Datum) -> None:
     box = box_of(datum)
     if box is None or len(datum.body) != _WRAPPED_VMK or datum.role != 0:
-        protector.odd.append("what it wraps is no volume master key")
+        protector.note("what it wraps is no volume master key")
     if box is not None:
         protector.wrapped.append(box)
 
 
 def _take_stretch(protector: Protector, datum: Datum) -> None:
     if len(datum.body) < _STRETCH_FIXED.size:
-        protector.odd.append("its stretch is cut short")
+        protector.note("its stretch is cut short")
         return
     key_type, key_flags, salt = _STRETCH_FIXED.unpack_from(datum.body)
     protector.salt = salt
     protector.pbkdf2 = bool(key_flags & PBKDF2)
     if key_type != STRETCHED_PASSWORD or key_flags or len(salt) != SALT_SIZE:
-        protector.odd.append(f"its stretch is of type {key_type:#x} with flags {key_flags:#x}")
+        protector.note(f"its stretch is of type {key_type:#x} with flags {key_flags:#x}")
     _take_sealed(protector, datum, _STRETCH_FIXED.size)
 
 
 def _take_sealed(protector: Protector, datum: Datum, fixed: int) -> None:
     try:
         for inner in datum.nested(fixed):
+            _check_flags(protector, inner)
             box = box_of(inner)
             if box is not None:
                 protector.sealed.append(box)
+                if box.role not in _SEALED_ROLES:
+                    protector.note(f"its stretch holds a key of role {box.role:#x}")
             else:
-                protector.odd.append(f"its stretch holds a datum of type {inner.type:#x}")
+                protector.note(f"its stretch holds a datum of type {inner.type:#x}")
                 # PBKDF2 is named by a text and a number in here
                 protector.pbkdf2 |= datum.type == STRETCH_KEY and inner.type == UNICODE
     except BrokenDatumError as error:
-        protector.odd.append(str(error))
+        protector.note(str(error))

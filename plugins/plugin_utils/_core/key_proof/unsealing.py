@@ -24,6 +24,7 @@ except ImportError:  # reported by the action's require()
 #: rounds of SHA-256; the format has no other number
 ROUNDS = 0x100000
 SALT_SIZE = 16
+KEY_SIZE = 32
 
 _COUNTER = struct.Struct("<Q")
 _COUNTERS_AT_ONCE = 0x1000
@@ -47,10 +48,21 @@ def stretch(intermediate: bytes, salt: bytes) -> bytes:
     return last
 
 
+class NoKeyError(ValueError):
+    """What is given as a key is none: nothing follows from it that it opens nothing."""
+
+
 def unwrap(key: Secret[bytes], box: Box) -> bytes | None:
-    """What the box holds, None where this key did not seal it: a MAC of sixteen bytes leaves no room for chance."""
+    """What the box holds, None where this key did not seal it: a MAC of sixteen bytes leaves no room for chance.
+
+    Raises:
+        NoKeyError: the key has other than 32 bytes.
+    """
+    value = key.reveal()
+    if len(value) != KEY_SIZE:
+        raise NoKeyError(f"a key has {KEY_SIZE} bytes, and this one has {len(value)}")
     try:
-        return AESCCM(key.reveal(), tag_length=16).decrypt(box.nonce, box.ciphertext + box.mac, None)
+        return AESCCM(value, tag_length=16).decrypt(box.nonce, box.ciphertext + box.mac, None)
     except (InvalidTag, ValueError):
         return None
 
