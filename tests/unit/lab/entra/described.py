@@ -20,6 +20,13 @@ def _kinds(**of_kind: str) -> dict[str, str]:
     return {name: kind for kind, names in of_kind.items() for name in names.split()}
 
 
+LISTS = {
+    "/v1.0/informationProtection/bitlocker/recoveryKeys": "bitlockerRecoveryKey",
+    "/v1.0/devices": "device",
+    "/v1.0/deviceManagement/managedDevices": "managedDevice",
+}
+#: the kinds that $select chooses members of; of others some may be missing
+ENTITIES = ("bitlockerRecoveryKey", "device", "managedDevice", "directoryAudit")
 TYPES: dict[str, dict[str, str]] = {
     "bitlockerRecoveryKey": {
         "id": "text!",
@@ -65,13 +72,12 @@ TYPES: dict[str, dict[str, str]] = {
             operatingSystem osVersion phoneNumber remoteAssistanceSessionErrorDetails remoteAssistanceSessionUrl serialNumber
             subscriberCarrier udid userDisplayName userId userPrincipalName wiFiMacAddress"""
         ),
-        **{
-            name: "time!"
-            for name in _kinds(
-                time="""complianceGracePeriodExpirationDateTime easActivationDateTime enrolledDateTime exchangeLastSuccessfulSyncDateTime
-                lastSyncDateTime managementCertificateExpirationDate"""
-            )
-        },
+        **_kinds(
+            **{
+                "time!": """complianceGracePeriodExpirationDateTime easActivationDateTime enrolledDateTime
+                exchangeLastSuccessfulSyncDateTime lastSyncDateTime managementCertificateExpirationDate"""
+            }
+        ),
     },
     "directoryAudit": {
         **dict.fromkeys(("id", "activityDisplayName", "category"), "text!"),
@@ -126,7 +132,7 @@ def strange_object(row: Any, kind: str, wanted: list[str] | None, where: str = "
         else:
             yield from strange_value(value, TYPES[kind][name], f"{where}.{name}", typed=typed)
     expected = set(TYPES[kind] if wanted is None else wanted)
-    if "id" in TYPES[kind] and kind != "userIdentity" and kind != "targetResource":
+    if kind in ENTITIES:
         yield from (f"{where}.{name} is missing" for name in sorted(expected - set(members) - ({"key"} if wanted is None else set())))
         yield from (f"{where}.{name} was not selected" for name in sorted(set(members) - expected))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.described import GRAPH_JSON, TYPES, strange_error, strange_object
+from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.described import GRAPH_JSON, LISTS, TYPES, strange_error, strange_object
 from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.tenants import (
     KEYS,
     METADATA,
@@ -23,7 +23,6 @@ from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.tenants import (
 Make = Callable[..., Lab]
 MANAGED = "/v1.0/deviceManagement/managedDevices"
 AUDITS = "/v1.0/auditLogs/directoryAudits"
-LISTS = {KEYS: "bitlockerRecoveryKey", "/v1.0/devices": "device", MANAGED: "managedDevice"}
 SINGLES = {
     f"{KEYS}/{number(0xC, 2)}": "bitlockerRecoveryKey",
     f"/v1.0/devices/{number(0xA, 1)}": "device",

@@ -19,6 +19,8 @@ from ansible_collections.keyward.bitlocker.tests.lab.estate.enrolments import sa
 from ansible_collections.keyward.bitlocker.tests.lab.estate.generator import generate
 from ansible_collections.keyward.bitlocker.tests.lab.estate.tenant_view import in_scope, see_tenant
 from ansible_collections.keyward.bitlocker.tests.lab.pki import LabCA
+from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.described import LISTS, TYPES, strange_object
+from ansible_collections.keyward.bitlocker.tests.unit.lab.entra.tenants import run
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Endpoint = tuple[EntraEndpoint, dict[str, Any], accounts.CredentialFiles]
@@ -118,6 +120,32 @@ def test_a_report_asks_for_no_key_and_leaves_no_record(tenant: Endpoint) -> None
     assert all("key" not in row["query"].partition("$select=")[2].partition("&")[0].split(",") for row in rows)
     assert all("BitlockerKey.Read.All" not in row["roles"] for row in rows)
     assert endpoint.tenant.audit_records() == []
+
+
+def test_requests_name_what_graph_describes(tenant: Endpoint) -> None:
+    by_secret(tenant, intune=True)
+    asked = [row for row in read_log(tenant[0].logs) if row["side"] == "graph"]
+    assert {row["path"] for row in asked} == set(LISTS)
+    for row in asked:
+        options = dict(option.partition("=")[::2] for option in row["query"].split("&"))
+        assert set(options["$select"].split(",")) <= set(TYPES[LISTS[row["path"]]])
+        assert set(options) <= {"$select", "$skiptoken"} | ({"$top"} if row["path"] == "/v1.0/devices" else set())
+
+
+@pytest.mark.parametrize("seed", [1, 42])
+def test_a_generated_tenant_answers_as_graph_describes(tmp_path: Path, seed: int) -> None:
+    estate = generate(seed, 80, now=NOW, entra=True)
+    lab = run(tmp_path, estate)
+    client = accounts.client_named(estate, accounts.REPORT)
+    token = lab.ask_token(client_id=client.client_id, client_secret=client.secret or "").json()["access_token"]
+    try:
+        for path, kind in LISTS.items():
+            answer = lab.get(path, token=token).json()
+            assert answer["value"]
+            assert [why for row in answer["value"] for why in strange_object(row, kind, None)] == []
+    finally:
+        lab.session.close()
+        lab.endpoint.stop()
 
 
 @pytest.mark.parametrize(

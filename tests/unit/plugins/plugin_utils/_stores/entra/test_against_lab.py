@@ -165,8 +165,9 @@ def test_a_soft_deleted_device(lab: Callable[..., Lab], timing: Timing) -> None:
 
 
 @pytest.mark.parametrize("form", ["flat", "wrapped"])
-def test_a_key_itself(lab: Callable[..., Lab], timing: Timing, form: str) -> None:
-    made = lab(single_get=form)
+@pytest.mark.parametrize("brings", ["everything", "alone"])
+def test_a_key_itself(lab: Callable[..., Lab], timing: Timing, form: str, brings: str) -> None:
+    made = lab(single_get=form, select_key=brings)
     made.estate.entra_clients[1].app_roles.append("Device.Read.All")
     with looking(made, timing, REVEAL) as lookup:
         found = lookup.find([], [number(0xC, 3)])
