@@ -73,5 +73,3 @@ def list_protectors(data: bytes) -> tuple[ListedProtector, ...]:
 def method_word(number: int) -> str:
     """The encryption method of a dataset's head, as observations name it; ``unknown_0x...`` for one that nobody has described."""
     return _METHODS.get(number, f"unknown_{number:#06x}")
-
-
