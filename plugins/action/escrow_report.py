@@ -33,7 +33,7 @@ class ActionModule(KeywardAction):
         limits = ProofLimits(entra_reads=params["entra_read_budget"], seconds=params["proof_time_limit"])
         self.require(*sources.libraries, *(["jmespath"] if params["query"] else []), *(["cryptography"] if proving else []))
         query = compile_query(params["query"]) if params["query"] else None
-        hosts = known_hosts(params["hosts"], task_vars)
+        hosts = known_hosts(params["hosts"], task_vars, settings=[f"keyward_{option}" for option in params])
         observations = collect_observations(
             hosts, params["observations"], task_vars, variable=params["observation_variable"], now=now, warn=self.warn
         )

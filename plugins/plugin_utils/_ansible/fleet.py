@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,9 @@ from .patterns import resolve
 
 #: variables that say where an inventory host is reached, first found counts
 _ADDRESS_VARIABLES = ("ansible_host", "ansible_winrm_host", "ansible_psrp_host")
+#: the gate's own variables begin so
+_GATE_VARIABLES = "keyward_gate_"
+_WITH_SECRETS = frozenset({"keyward_ad", "keyward_entra"})
 
 
 def raw_variables(hostvars: Any, host: str) -> Mapping[str, Any]:
@@ -28,8 +31,18 @@ def raw_variables(hostvars: Any, host: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> list[InventoryHost]:
-    """The inventory hosts the report must account for; OptionError names the names and patterns that name nobody in the inventory."""
+def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any], *, settings: Collection[str] = ()) -> list[InventoryHost]:
+    """The inventory hosts the report must account for.
+
+    Args:
+        wanted: inventory names and patterns; None for every host.
+        task_vars: the variables of the task.
+        settings: the playbooks' variables that count once, where the report is made. One that a host has for itself would ask for
+            something that nobody checks.
+
+    Raises:
+        OptionError: names and patterns that name nobody in the inventory, or a setting that a host has for itself.
+    """
     groups = {plain(group): [plain(name) for name in names] for group, names in task_vars.get("groups", {}).items()}
     names, strangers = resolve(["all"] if wanted is None else wanted, {"all": [], **groups})
     if strangers:
@@ -39,12 +52,30 @@ def known_hosts(wanted: Sequence[str] | None, task_vars: Mapping[str, Any]) -> l
             meaning=f"the inventory does not know {', '.join(strangers[:5])}" + (" and others" if len(strangers) > 5 else ""),
             remedy="Look for a typing error, or for a host or group that is missing; in the playbooks it is in keyward_hosts.",
         )
-    return [InventoryHost(name=name, address=_address(task_vars["hostvars"], name)) for name in names]
+    hosts: list[InventoryHost] = []
+    ignored: dict[str, str] = {}
+    for name in names:
+        variables = raw_variables(task_vars["hostvars"], name)
+        hosts.append(InventoryHost(name=name, address=_address(task_vars["hostvars"], name, variables)))
+        ignored |= dict.fromkeys(_ignored(variables, task_vars, settings), name)
+    for setting in sorted(ignored):
+        raise OptionError(
+            "use the playbook's variables",
+            target=f"variable {setting}",
+            meaning=f"{ignored[setting]} has one of its own, which would not count: one report is made of all hosts, on the controller",
+            remedy="Set it with -e or for the group all, and not for other groups or hosts.",
+        )
+    return hosts
 
 
-def _address(hostvars: Any, host: str) -> str | None:
+def _ignored(variables: Mapping[str, Any], task_vars: Mapping[str, Any], settings: Collection[str]) -> list[str]:
+    """The settings that a host has, and the report's task has not, or otherwise. What may hold a secret is not compared."""
+    found = [name for name in variables if name in settings or (settings and name.startswith(_GATE_VARIABLES))]
+    return [name for name in found if name not in task_vars or (name not in _WITH_SECRETS and variables[name] != task_vars[name])]
+
+
+def _address(hostvars: Any, host: str, variables: Mapping[str, Any]) -> str | None:
     """Where a host is reached; None where no variable says it, or the one that does cannot be templated: then nobody reaches it anyway."""
-    variables = raw_variables(hostvars, host)
     name = next((name for name in _ADDRESS_VARIABLES if variables.get(name)), None)
     if name is None:
         return None

@@ -127,6 +127,34 @@ def test_a_part_of_a_pattern_that_names_nobody_is_no_smaller_fleet(wanted: list[
         known_hosts(wanted, variables)
 
 
+@pytest.mark.parametrize(
+    ("host", "task", "refused"),
+    [
+        ({"keyward_copies": 2}, {}, "keyward_copies"),
+        ({"keyward_copies": 2}, {"keyward_copies": 1}, "keyward_copies"),
+        ({"keyward_copies": 2}, {"keyward_copies": 2}, None),
+        ({"keyward_gate_fail_on": {"severities": ["high"]}}, {}, "keyward_gate_fail_on"),
+        ({"keyward_ad": {"password": "a"}}, {}, "keyward_ad"),
+        ({"keyward_ad": {"password": "a"}}, {"keyward_ad": {"password": "b"}}, None),
+        ({"keyward_adapter": "lean", "keyward_of_mine": 1, "keyward_gather_subset": []}, {}, None),
+        ({}, {"keyward_copies": 2}, None),
+    ],
+)
+def test_a_setting_of_a_single_host_is_refused_since_it_would_not_count(
+    host: dict[str, Any], task: dict[str, Any], refused: str | None
+) -> None:
+    variables = play({"pc01": {}, "pc02": host}) | task
+    settings = ["keyward_copies", "keyward_ad"]
+    if refused is None:
+        assert len(known_hosts(None, variables, settings=settings)) == 2
+        return
+    with pytest.raises(OptionError, match=f"variable {refused}.*pc02 has one of its own") as caught:
+        known_hosts(None, variables, settings=settings)
+    assert "password" not in str(caught.value)
+    # a play of one's own that says nothing of settings has none
+    assert len(known_hosts(None, variables)) == 2
+
+
 def test_each_registered_result_speaks_for_its_own_host() -> None:
     other = GOOD | {"host": "pc02"}
     found, warnings = collected(
