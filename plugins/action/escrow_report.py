@@ -60,5 +60,8 @@ class ActionModule(KeywardAction):
             result["changed"], result["files"] = write_report(report, Path(params["dest"]), params["formats"], check_mode=self.check_mode)
         if query is not None:
             result["query_result"] = query(report)
+            if params["query"].strip() == "@":
+                # the next task gets the whole report; -v would bury the terminal in it (as Ansible's own gather_facts knows)
+                result["_ansible_verbose_override"] = True
         self.say(summary_text(report, result.get("files", [])))
         return result

@@ -282,9 +282,12 @@ def test_a_task_of_ones_own_fails_for_both_unless_it_asks(tmp_path: Path) -> Non
 
 def test_the_real_plays_with_a_directory_that_is_down(tmp_path: Path) -> None:
     store = {"server": ["127.99.0.1"], "username": "u@corp.example", "password": "made-up", "connection_timeout": 1}
-    done = run(tmp_path, GOOD, real=True, keyward_ad=store, keyward_hosts="pc01:dead1")
+    done = run(tmp_path, GOOD, "-vvv", real=True, keyward_ad=store, keyward_hosts="pc01:dead1")
     assert done.code == COULD_NOT_LOOK, done.output
     assert done.of(REPORT)[-1]["event"] == "ok", done.output
+    # handed over, and not printed as a whole, however much is told
+    assert done.of(REPORT)[-1]["result"]["query_result"]["computers"]
+    assert "query_result" not in done.output
     reasons = done.of(DECIDE)[-1]["result"]["could_not_look_reasons"]
     assert {"KW-STO-001"} <= {reason["code"] for reason in reasons}
     assert "made-up" not in done.output
