@@ -6,6 +6,7 @@ What needs no host is tested for every ansible-core in tests/unit/resolver_matri
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -25,7 +26,9 @@ import yaml
 from ansible_collections.keyward.bitlocker.tests.integration.playing import REPORT, ROOT, Player, Run, clean_environment
 from ansible_collections.keyward.bitlocker.tests.integration.published import GITHUB, GITLAB, JUNIT, published
 from ansible_collections.keyward.bitlocker.tests.integration.tenants import NO_KEYS, TenantDrawing
+from ansible_collections.keyward.bitlocker.tests.lab import serialize
 from ansible_collections.keyward.bitlocker.tests.lab.directory.layout import NO_RIGHTS, accounts
+from ansible_collections.keyward.bitlocker.tests.lab.entra.child import EntraChild
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
 from jsonschema import Draft7Validator
 
@@ -60,14 +63,33 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def gate(lab: Lab, tmp_path: Path) -> Any:
-    """Runs the gate's playbook; ``hosts`` are inventory names."""
+    """Runs the gate's playbook; ``hosts`` are inventory names, or the inventory's file."""
     player = Player(tmp_path, lab)
 
-    def run(*arguments: str, hosts: Sequence[str] = GOOD, **variables: Any) -> Run:
+    def run(*arguments: str, hosts: Sequence[str] | Path = GOOD, **variables: Any) -> Run:
         given = player.variables(keyward_gate_junit_file=str(tmp_path / "gate.xml"), **variables)
-        return player.run(GATE, "-e", f"@{given}", *arguments, hosts=player.inventory(only=hosts)).no_traceback()
+        inventory = hosts if isinstance(hosts, Path) else player.inventory(only=hosts)
+        return player.run(GATE, "-e", f"@{given}", *arguments, hosts=inventory).no_traceback()
 
     return run
+
+
+@contextmanager
+def another_tenant(lab: Lab, folder: Path, **behaviour: Any) -> Iterator[dict[str, Any]]:
+    """The lab's tenant once more, behaving otherwise; yields the option ``entra`` that reads it."""
+    assert lab.authority is not None
+    estate = copy.deepcopy(lab.estate)
+    estate.entra_behaviour |= behaviour
+    place = {"address": lab.block.infrastructure(13), "ca": lab.authority.directory, "ca_pem": lab.ca_file}
+    folder.mkdir()
+    child = EntraChild(estate, folder, **place, fault=None)
+    file = folder / "estate.json"
+    file.write_text(serialize.to_json(estate), encoding="utf-8")
+    try:
+        child.start(file, {"PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]})
+        yield child.options()
+    finally:
+        child.stop()
 
 
 def result(run: Run) -> dict[str, Any]:
@@ -125,6 +147,27 @@ def test_the_baseline_may_not_be_the_file_that_this_run_writes(gate: Any, tmp_pa
     assert "very report" in result(run)["msg"]
 
 
+def test_a_baseline_that_time_has_overtaken(gate: Any, tmp_path: Path) -> None:
+    hosts = [*GOOD, "lonely"]
+    earlier = tmp_path / "earlier.json"
+    report = gate(hosts=hosts).report
+    # what lonely had then was lost, and it has another disk now
+    text = json.dumps(report | {"generated_at": "2020-01-01T00:00:00Z"})
+    (lost,) = [computer for computer in report["computers"] if computer["name"] == "lonely"]
+    device = json.dumps(lost["volumes"][0]["device_id"])
+    assert text.count(device) == 1
+    earlier.write_text(text.replace(device, json.dumps("\\\\?\\Volume{00000000-0000-0000-0000-00000000000a}\\")), encoding="utf-8")
+    run = gate(hosts=hosts, keyward_gate_baseline=str(earlier))
+    assert run.code == FINDINGS, run.output
+    assert [failure["computer"] for failure in result(run)["failures"]] == ["lonely"]
+    assert (result(run)["known_count"], result(run)["baseline_generated_at"]) == (0, "2020-01-01T00:00:00Z")
+    # the baseline and the report the wrong way round
+    earlier.write_text(json.dumps(report | {"generated_at": "2099-01-01T00:00:00Z"}), encoding="utf-8")
+    run = gate(hosts=hosts, keyward_gate_baseline=str(earlier))
+    assert run.code == COULD_NOT_LOOK, run.output
+    assert "it was made after the report that is judged" in result(run)["msg"]
+
+
 @pytest.mark.parametrize(("fault", "code"), FAULTS.items())
 def test_each_failure_to_look(gate: Any, fault: str, code: str) -> None:
     name = fault.replace("_", "-")
@@ -152,14 +195,45 @@ def test_a_limit_leaves_too_little_to_pass(gate: Any) -> None:
     assert result(run)["coverage"]["observed"] == 1
 
 
-def test_a_group_without_a_host_passes_nothing(gate: Any) -> None:
-    run = gate(keyward_hosts="good9")
+def test_hardly_anybody_was_reached(gate: Any, lab: Lab, tmp_path: Path) -> None:
+    # nothing listens there
+    off = {f"off{number:02}": {"ansible_host": lab.block.infrastructure(200)} for number in range(99)}
+    hosts = Player(tmp_path, lab).inventory(off, only=["good1", *off])
+    run = gate("--forks", "25", hosts=hosts)
+    assert run.code == COULD_NOT_LOOK, run.output
+    # good2 and good3 are known to the stores
+    assert (result(run)["coverage"]["observed"], result(run)["coverage"]["computers"]) == (1, 102)
+    assert result(run)["failures"] == []
+    assert "Only 1 of 102 computers were observed" in run.output
+    suites = {suite.name: suite for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "gate.xml"))}
+    assert (suites["coverage"].failures, suites["coverage"].errors) == (0, 2)
+
+
+def test_a_group_without_a_host_passes_nothing(gate: Any, lab: Lab, tmp_path: Path) -> None:
+    player = Player(tmp_path, lab)
+    content = yaml.safe_load(player.inventory(only=GOOD).read_text(encoding="utf-8"))
+    run = gate(keyward_hosts="nobody", hosts=player.write("inventory.yml", content | {"nobody": {"hosts": {}}}))
     assert run.code == COULD_NOT_LOOK, run.output
     assert result(run)["coverage"]["observed"] == 0
 
 
-@pytest.mark.parametrize("fault", ["down", "no_rights", "no_graph_rights", "wrong_password"])
-def test_a_store_that_could_not_be_searched(gate: Any, lab: Lab, fault: str) -> None:
+def test_nor_does_a_group_that_the_inventory_does_not_have(gate: Any) -> None:
+    run = gate(keyward_hosts="good9")
+    assert run.code == COULD_NOT_LOOK, run.output
+    assert "good9" in result(run)["msg"]
+    assert "outcome" not in result(run)
+
+
+@pytest.mark.parametrize(
+    ("fault", "store", "code"),
+    [
+        ("down", "ad", "KW-STO-001"),
+        ("no_rights", "ad", "KW-STO-002"),
+        ("no_graph_rights", "entra", "KW-STO-002"),
+        ("wrong_password", "ad", "KW-STO-001"),
+    ],
+)
+def test_a_store_that_could_not_be_searched(gate: Any, lab: Lab, fault: str, store: str, code: str) -> None:
     rights = accounts()[NO_RIGHTS]
     assert lab.entra is not None
     changes: dict[str, dict[str, Any]] = {
@@ -168,10 +242,34 @@ def test_a_store_that_could_not_be_searched(gate: Any, lab: Lab, fault: str) -> 
         "no_graph_rights": {"keyward_entra": lab.entra.options(NO_KEYS)},
         "wrong_password": {"keyward_ad": {"password": "wrong-for-sure"}},
     }
-    run = gate(**changes[fault])
+    # in no store that answered, which says nothing
+    run = gate(hosts=[*GOOD, "lonely"], **changes[fault])
     assert run.code == COULD_NOT_LOOK, run.output
-    assert unseen(run) & {"KW-STO-001", "KW-STO-002"}
+    assert result(run)["failures"] == []
+    assert code in unseen(run)
+    assert run.report["stores"][store]["state"] == ("down" if code == "KW-STO-001" else "no_rights")
     assert "wrong-for-sure" not in run.output
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"faults": [{"kind": "truncated", "match": "recoveryKeys", "after": 1}]},
+        {"faults": [{"kind": "truncated", "match": "/devices"}]},
+        {"next_link": "loop"},
+    ],
+    ids=["keys", "devices", "loop"],
+)
+def test_a_list_of_the_tenant_that_breaks_off_in_the_middle(gate: Any, lab: Lab, tmp_path: Path, behaviour: dict[str, Any]) -> None:
+    with another_tenant(lab, tmp_path / "tenant", **behaviour) as options:
+        run = gate(hosts=[*GOOD, "lonely"], keyward_entra=options)
+    assert run.code == COULD_NOT_LOOK, run.output
+    # its keys may stand on a page that did not come; the others' lie in the directory
+    assert result(run)["failures"] == []
+    assert {"KW-STO-001"} <= unseen(run)
+    assert run.report["stores"]["entra"]["state"] in ("partial", "down")
+    assert {computer["name"]: computer["verdict"] for computer in run.report["computers"]}["lonely"] == "unknown"
+    assert run.report["summary"]["verdicts"]["escrowed"] == len(GOOD)
 
 
 def test_check_mode_decides_and_writes_nothing(gate: Any, tmp_path: Path) -> None:
