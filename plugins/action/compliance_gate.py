@@ -42,7 +42,7 @@ class ActionModule(KeywardAction):
                 with suppress(KeywardError):  # the first error is the one to tell
                     gate_run.write_junit(error, junit_file, check_mode=self.check_mode)
             raise
-        result: dict[str, Any] = {"changed": False, **gate_run.result_of(decision)}
+        result: dict[str, Any] = {"changed": False, **gate_run.result_of(decision, params["max_listed"])}
         files = [params["report_file"]] if params["report_file"] else []
         if junit_file is not None:
             result["changed"] = gate_run.write_junit(decision, junit_file, check_mode=self.check_mode)

@@ -169,6 +169,13 @@ options:
       - Needs a task without C(run_once), which ansible-core 2.16 turns into 2.
     type: bool
     default: false
+  max_listed:
+    description:
+      - So many of RV(failures), and of RV(could_not_look_reasons), are in the result, at most. If there are more, one of each code comes
+        first. RV(failure_count), RV(could_not_look_count), the terminal and O(junit_file) are about all.
+      - Ansible prints the whole result of a task that failed. A small number keeps a log readable, so the playbook takes V(5).
+    type: int
+    default: 100
 extends_documentation_fragment:
   - keyward.bitlocker.attributes
 attributes:
@@ -233,7 +240,7 @@ msg:
   type: str
   sample: "2 things fail, the first: KW-VOL-004 pc07.corp.example C: No required store holds a recovery password of this volume."
 failures:
-  description: What fails, at most 100. RV(failure_count) says how many there are, and O(junit_file) names all.
+  description: What fails, at most O(max_listed). RV(failure_count) says how many there are, and O(junit_file) names all.
   returned: success
   type: list
   elements: dict
@@ -280,7 +287,7 @@ failure_count:
   type: int
   sample: 2
 could_not_look_reasons:
-  description: Why too little was seen, at most 100, in the form of RV(failures). Filled whatever the outcome is.
+  description: Why too little was seen, at most O(max_listed), in the form of RV(failures). Filled whatever the outcome is.
   returned: success
   type: list
   elements: dict

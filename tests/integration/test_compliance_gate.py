@@ -80,9 +80,9 @@ def another_tenant(lab: Lab, folder: Path, **behaviour: Any) -> Iterator[dict[st
     assert lab.authority is not None
     estate = copy.deepcopy(lab.estate)
     estate.entra_behaviour |= behaviour
-    place = {"address": lab.block.infrastructure(13), "ca": lab.authority.directory, "ca_pem": lab.ca_file}
     folder.mkdir()
-    child = EntraChild(estate, folder, **place, fault=None)
+    here, ca = lab.block.infrastructure(13), lab.authority.directory
+    child = EntraChild(estate, folder, address=here, ca=ca, ca_pem=lab.ca_file, fault=None)
     file = folder / "estate.json"
     file.write_text(serialize.to_json(estate), encoding="utf-8")
     try:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,6 @@ from .gate_files import load_report
 from .gate_rules import Rules
 from .options import plain
 
-#: a result names so many problems of a kind; the JUnit file names all
-MOST_LISTED = 100
-
 
 def judge(params: Mapping[str, Any], task_vars: Mapping[str, Any], now: datetime) -> Decision:
     """The decision on the report that the options name.
@@ -33,6 +30,8 @@ def judge(params: Mapping[str, Any], task_vars: Mapping[str, Any], now: datetime
         OptionError: an option, a rule or a path cannot be used.
         BadDataError: the report or the baseline is none, was cut off, or does not add up.
     """
+    if params["max_listed"] < 0:
+        raise OptionError("decide", target="option max_listed", meaning="it is below zero", remedy="Give how many problems to list.")
     policy = make_policy(params["fail_on"], min_coverage=params["min_coverage"], max_age=params["max_age"])
     rules = Rules(params["rules"])
     report = _report(params, task_vars)
@@ -113,15 +112,15 @@ def write_junit(decision: Decision | KeywardError, path: Path, *, check_mode: bo
     return True
 
 
-def result_of(decision: Decision) -> dict[str, Any]:
-    """The decision as a task's result."""
+def result_of(decision: Decision, most: int) -> dict[str, Any]:
+    """The decision as a task's result, with at most so many problems of each status."""
     numbers = decision.numbers
     fails, unseen = decision.of(Status.FAILS), decision.of(Status.COULD_NOT_LOOK)
     return {
         "outcome": decision.outcome.value,
-        "failures": [_problem(problem) for problem in fails[:MOST_LISTED]],
+        "failures": _listed(fails, most),
         "failure_count": len(fails),
-        "could_not_look_reasons": [_problem(problem) for problem in unseen[:MOST_LISTED]],
+        "could_not_look_reasons": _listed(unseen, most),
         "could_not_look_count": len(unseen),
         "known_count": len(decision.of(Status.KNOWN)),
         "tolerated_count": len(decision.of(Status.TOLERATED)),
@@ -136,6 +135,15 @@ def result_of(decision: Decision) -> dict[str, Any]:
         "generated_at": stamp(decision.report.generated_at),
         "baseline_generated_at": stamp(decision.baseline_at),
     }
+
+
+def _listed(problems: Sequence[Problem], most: int) -> list[dict[str, Any]]:
+    """As many as there may be; where some are left out, one of each kind comes first."""
+    if len(problems) > most:
+        firsts = {problem.code or problem.check: problem for problem in reversed(problems)}
+        chosen = {id(problem) for problem in firsts.values()}
+        problems = sorted(problems, key=lambda problem: id(problem) not in chosen)
+    return [_problem(problem) for problem in problems[:most]]
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -19,7 +19,7 @@ GOOD = report(fine(3))
 
 def options(**changes: Any) -> dict[str, Any]:
     usual = dict.fromkeys(["report_file", "report", "report_variable", "generated_at", "fail_on", "max_age", "baseline", "junit_file"])
-    return {**usual, "min_coverage": 0.9, "rules": [], **changes}
+    return {**usual, "min_coverage": 0.9, "rules": [], "max_listed": 100, **changes}
 
 
 def written(folder: Path, document: Any, name: str = "report.json") -> str:
@@ -126,11 +126,18 @@ def test_the_junit_file_is_changed_where_its_content_is(tmp_path: Path) -> None:
 
 
 def test_a_result_stays_small_and_says_how_much_there_is() -> None:
-    many = report([PC(f"bad{at:04}", {"C:": "unescrowed"}) for at in range(500)])
-    result = gate_run.result_of(gate_run.judge(options(report=many), {}, NOW))
-    assert (len(result["failures"]), result["failure_count"]) == (gate_run.MOST_LISTED, 500)
+    verdicts = ["unescrowed"] * 500 + ["unprotected", "not_encrypted"]
+    decision = gate_run.judge(options(report=report([PC(f"bad{at:04}", {"C:": verdict}) for at, verdict in enumerate(verdicts)])), {}, NOW)
+    for most in (0, 1, 3, 100, 502, 1000):
+        result = gate_run.result_of(decision, most)
+        assert (len(result["failures"]), result["failure_count"]) == (min(most, 502), 502)
+        json.dumps(result)
     assert set(result["failures"][0]) == {"check", "code", "severity", "computer", "volume", "message", "remedy"}
-    json.dumps(result)
+    # one of each kind first, and in the order that there is
+    few = [(failure["code"], failure["computer"]) for failure in gate_run.result_of(decision, 4)["failures"]]
+    assert few == [("KW-VOL-004", "bad0000"), ("KW-VOL-002", "bad0500"), ("KW-VOL-001", "bad0501"), ("KW-VOL-004", "bad0001")]
+    with pytest.raises(OptionError, match="max_listed"):
+        gate_run.judge(options(report=GOOD, max_listed=-1), {}, NOW)
 
 
 def test_the_sentence_names_the_first_and_how_many() -> None:
@@ -146,5 +153,5 @@ def test_the_sentence_names_the_first_and_how_many() -> None:
 def test_a_baseline_is_read_by_path(tmp_path: Path) -> None:
     bad = [*fine(20), PC("bad", {"C:": "unescrowed"})]
     path = written(tmp_path, report(bad, at=EARLIER), "baseline.json")
-    result = gate_run.result_of(gate_run.judge(options(report=report(bad), baseline=path), {}, NOW))
+    result = gate_run.result_of(gate_run.judge(options(report=report(bad), baseline=path), {}, NOW), 100)
     assert (result["outcome"], result["known_count"], result["baseline_generated_at"]) == ("compliant", 1, "2026-11-21T20:00:00Z")
