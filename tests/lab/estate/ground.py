@@ -41,13 +41,22 @@ class Ground:
 def within_reach(directory: Directory, identities: list[Identity]) -> Directory:
     """The directory without what only a walk over every object would name.
 
-    Entries that this account may not read are looked for below the objects of the report's computers and of their clusters alone: below a
-    disabled computer, say, a name that nobody may read stays unseen, and nothing is ``held_elsewhere`` there.
+    Entries that this account may not read are looked for below the objects of the report's computers and of their clusters alone, and of
+    those computers only where something asked for is not readable (where nothing is asked for: where nothing at all is). Below a disabled
+    computer, say, a name that nobody may read stays unseen, and nothing is ``held_elsewhere`` there.
     """
     clusters = {(identity.host.cluster or "").lower() for identity in identities if identity.host is not None}
-    reached = {identity.owner.name for identity in identities if identity.owner is not None}
+    reached = {identity.owner.name for identity in identities if identity.owner is not None and _looked_below(identity, directory)}
     reached |= {computer.name for computer in directory.computers if computer.cluster_name_object and computer.name.lower() in clusters}
     return replace(directory, entries=tuple(entry for entry in directory.entries if entry.readable or entry.owner in reached))
+
+
+def _looked_below(identity: Identity, directory: Directory) -> bool:
+    owner = identity.owner.name if identity.owner is not None else ""
+    readable = {key_id for entry in directory.of_owners({owner}) if entry.readable and entry.sound for key_id in entry.key_ids}
+    volumes = identity.host.volumes if identity.host is not None else ()
+    asked = {protector.key_id for volume in volumes for protector in volume.recovery_passwords}
+    return bool(asked - readable) if asked else not readable
 
 
 def name_holders(identities: Iterable[Identity]) -> dict[str, set[str]]:

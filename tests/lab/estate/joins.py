@@ -104,15 +104,15 @@ def _only_in_directory(identities: list[Identity], directory: Directory, now: da
 
 
 def _name(identities: list[Identity]) -> None:
+    """Names that occur twice are given up by their bearers; one taken instead may be another's, who then gives it up too."""
     for identity in identities:
         identity.name = _wanted_name(identity)
-    occurrences = Counter(identity.name for identity in identities)
-    for identity in identities:
-        if occurrences[identity.name] > 1:
-            identity.name = _distinct_name(identity)
-    again = [name for name, count in Counter(identity.name for identity in identities).items() if count > 1]
-    if again:
-        raise ValueError(f"the report could not tell these computers apart: {again}")
+    while twice := {name for name, count in Counter(identity.name for identity in identities).items() if count > 1}:
+        given_up = {index: _distinct_name(found) for index, found in enumerate(identities) if found.name in twice}
+        if all(identities[index].name == name for index, name in given_up.items()):
+            raise ValueError(f"the report could not tell these computers apart: {sorted(twice)}")
+        for index, name in given_up.items():
+            identities[index].name = name
 
 
 def _wanted_name(identity: Identity) -> str:

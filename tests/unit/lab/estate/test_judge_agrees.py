@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -19,7 +20,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.observation import parse_observation
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import document
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames, StoreValue
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.observe import observe
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
 from ansible_collections.keyward.bitlocker.tests.lab.estate import tenant_view
@@ -44,7 +45,9 @@ class MemoryDirectory:
 
     def __init__(self, estate: Estate, fault: str | None) -> None:
         self.seen = see_directory(estate, fault)
-        self.ids = {computer.name: computer.object_guid or f"guid of {computer.name}" for computer in estate.computers}
+        for computer in estate.computers:  # as a directory does
+            computer.object_guid = computer.object_guid or str(uuid.uuid5(uuid.NAMESPACE_DNS, computer.name))
+        self.ids = {computer.name: computer.object_guid or "" for computer in estate.computers}
 
     def _entries(self, *, readable: bool) -> Iterable[Entry]:
         for number, entry in enumerate(self.seen.entries):
@@ -82,6 +85,9 @@ class MemoryDirectory:
         wanted = set(owner_ids)
         return StoreNames(entries=tuple(entry for entry in self._entries(readable=False) if entry.owner_id in wanted))
 
+    def values(self, entries: Iterable[Entry], *, packages: Collection[str] = ()) -> Iterator[StoreValue]:
+        raise AssertionError("nobody proves here")
+
     def close(self) -> None:
         pass
 
@@ -115,6 +121,9 @@ class MemoryTenant:
 
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         raise AssertionError("nothing is hidden in Entra")
+
+    def values(self, entries: Iterable[Entry], *, packages: Collection[str] = ()) -> Iterator[StoreValue]:
+        raise AssertionError("nobody proves here")
 
     def close(self) -> None:
         pass
