@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -22,7 +22,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.observation import parse_observation
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._report import document
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.port import StoreNames, StoreValue
 from ansible_collections.keyward.bitlocker.tests.lab.estate import values
 
 from .figures import Figure
@@ -49,6 +49,10 @@ class MemoryStore:
     def name_hidden(self, owner_ids: Iterable[str]) -> StoreNames:
         """Nothing is hidden."""
         return StoreNames()
+
+    def values(self, entries: Iterable[Entry], *, packages: Collection[str] = ()) -> Iterator[StoreValue]:
+        """None: nothing is proven here."""
+        return iter(())
 
     def close(self) -> None:
         """Nothing to close."""

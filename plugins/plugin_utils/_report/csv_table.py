@@ -54,9 +54,12 @@ COLUMNS = (
     "device_id",
     "intune_encrypted",
     "intune_last_sync",
+    "proof",
+    "proof_basis",
+    "proof_made_at",
 )
 #: columns that tell of the moment of the run, not of the estate
-VOLATILE_COLUMNS = ("observed_at", "intune_last_sync")
+VOLATILE_COLUMNS = ("observed_at", "intune_last_sync", "proof_made_at")
 
 
 def cell(value: object) -> str:
@@ -151,13 +154,16 @@ def _volume(shared: dict[str, Any], volume: Mapping[str, Any], joins: Mapping[st
 
 
 def _holding(holding: Mapping[str, Any]) -> dict[str, Any]:
-    entries = holding["entries"]
-    return {
+    entries, proof = holding["entries"], holding.get("proof")
+    row = {
         "state": holding["state"],
         "entries": len(entries),
         "newest_entry": max((entry["created"] for entry in entries if entry["created"]), default=None),
         "location": _list([entry["location"] for entry in entries], " | "),
     }
+    if proof is None:
+        return row
+    return row | {"proof": proof["outcome"], "proof_basis": proof["basis"], "proof_made_at": proof["made_at"]}
 
 
 def _intune(facts: Mapping[str, Any] | None) -> dict[str, Any]:

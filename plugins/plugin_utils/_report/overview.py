@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._core.finding_catalogue import CATALOGUE
-from .text import CLASSES, COUNTED, SEVERITIES, VERDICT_WORDS, classes_of, counted, percent, spaced, store_names
+from .text import CLASSES, COUNTED, SEVERITIES, VERDICT_WORDS, age, classes_of, counted, percent, spaced, store_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,39 @@ def coverage(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"{counted(foreign, 'computer')} {'is' if foreign == 1 else 'are'} known to a store but not to the inventory.")
     if needed["min_coverage"]:
         lines.append(f"At least {needed['min_coverage']:.0%} must be.".replace("%", " %"))
+    return lines + proofs(document)
+
+
+def proofs(document: Mapping[str, Any]) -> list[str]:
+    """What was proven, by what and how old that is, and what is left, in sentences; none where no proofs were wanted."""
+    sums = document["summary"].get("proofs")
+    if sums is None:
+        return []
+    stamps = sorted(proof["made_at"] for proof in _live_proofs(document))
+    read = sorted({age(stamp, document["generated_at"]) for stamp in (stamps[:1] + stamps[-1:])}, key=lambda word: word == "today")
+    aged = f", taken {' to '.join(read)}" if read else ""
+    entries = counted(sums["wanted"], "escrowed password")
+    lines = [f"{sums['proven']:,} of {entries} opened the live key package{aged}; {sums['refuted']:,} did not."]
+    if sums["inconclusive"]:
+        lines.append(f"{counted(sums['inconclusive'], 'proof')} came to no result.")
+    if sums["not_read"]:
+        lines.append(f"{counted(sums['not_read'], 'password')} {'was' if sums['not_read'] == 1 else 'were'} not read.")
+    if sums["without_package"]:
+        lines.append(f"{counted(sums['without_package'], 'protector')} gave no live key package.")
+    if sums["days_until_all"] is None:
+        lines.append("With this budget and time not all of them will ever be proven.")
+    elif sums["days_until_all"]:
+        lines.append(f"All are proven within {counted(sums['days_until_all'], 'more day')} of one run each.")
     return lines
+
+
+def _live_proofs(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for computer in document["computers"]:
+        for volume in computer["volumes"]:
+            for protector in volume["protectors"]:
+                for holding in protector.get("stores", {}).values():
+                    if "proof" in holding and holding["proof"]["basis"] == "live":
+                        yield holding["proof"]
 
 
 _REASONS = {

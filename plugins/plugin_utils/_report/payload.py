@@ -146,8 +146,16 @@ def _volume(volume: Mapping[str, Any], findings: list[Any], change: Change | Non
 
 def _protector(protector: Mapping[str, Any], s: _Strings) -> list[Any]:
     stores = protector.get("stores", {})
-    held = [[s(store), s(holding["state"]), [_entry(entry, s) for entry in holding["entries"]]] for store, holding in stores.items()]
+    held = [
+        [s(store), s(holding["state"]), [_entry(entry, s) for entry in holding["entries"]], *_proof(holding.get("proof"), s)]
+        for store, holding in stores.items()
+    ]
     return [visible(protector["key_id"]), s(protector["type"]), held]
+
+
+def _proof(proof: Mapping[str, Any] | None, s: _Strings) -> list[Any]:
+    """Nothing where none was tried, so that a report without proofs is no longer for it."""
+    return [] if proof is None else [[s(proof["outcome"]), s(proof["basis"]), proof["made_at"], s(proof["reason"])]]
 
 
 def _entry(entry: Mapping[str, Any], s: _Strings) -> list[Any]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .overview import conclusion, counted_units, worst_computers
+from .overview import conclusion, counted_units, proofs, worst_computers
 from .text import SEVERITIES, VERDICT_WORDS, counted
 
 WIDTH = 100
@@ -24,7 +24,7 @@ def printable(text: object, width: int = 0) -> str:
 
 def render(document: Mapping[str, Any], files: Sequence[str] = ()) -> str:
     """The terminal summary of a report document, ending with where the files are."""
-    blocks = [_head(document), _first(document), _worst(document), _counts(document), _stores(document)]
+    blocks = [_head(document), _first(document), _worst(document), _counts(document), _stores(document), _proofs(document)]
     if files:
         blocks.append(["Written:"] + [f"  {printable(file)}" for file in files])
     blocks.append([_conclusion(document)])
@@ -107,6 +107,11 @@ def _stores(document: Mapping[str, Any]) -> list[str]:
         if "intune" in facts:
             lines.append(f"    Intune: {facts['intune']['state']}, {facts['intune']['enrolments']} enrolments (no verdict rests on them)")
     return lines
+
+
+def _proofs(document: Mapping[str, Any]) -> list[str]:
+    lines = [line for sentence in proofs(document) for line in _wrapped(sentence, "  ")]
+    return ["Proofs:", *lines] if lines else []
 
 
 def _conclusion(document: Mapping[str, Any]) -> str:

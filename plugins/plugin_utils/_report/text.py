@@ -57,7 +57,7 @@ STATES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "proven": ("pass", "The escrowed password opened the live key package."),
         "conflicting": ("missing", "Entries for this ID hold different passwords."),
         "refuted": ("missing", "The escrowed password does not open the volume."),
-        "present": ("pass", "There is an entry with this key ID. Its password was not looked at."),
+        "present": ("pass", "There is an entry with this key ID. It was not proven to open the volume."),
         "unreadable": ("pass", "There is an entry with this key ID, and the account may not read it."),
         "malformed": ("missing", "The entry is broken."),
         "unknown": ("unseen", "The store could not be searched for it, or nobody can say which object there is this computer."),
@@ -132,6 +132,12 @@ def moment(stamp: str | None) -> str:
         return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M UTC")
     except ValueError:
         return visible(stamp)
+
+
+def age(stamp: str, now: str) -> str:
+    """How long ago a time of the report is by the calendar in UTC, against another: ``today``, ``yesterday``, ``3 days ago``."""
+    days = (datetime.fromisoformat(now[:10]) - datetime.fromisoformat(stamp[:10])).days
+    return "today" if days <= 0 else "yesterday" if days == 1 else f"{days:,} days ago"
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

@@ -32,6 +32,18 @@ function changeNote(changed) {
   return el("p", { class: "quiet" }, changed.was ? `Was ${spaced(changed.was)} in the report of ${moment(data.since)}.` : `Not in the report of ${moment(data.since)}.`);
 }
 
+const PACKAGES = { live: "the live key package", directory: "the key package in the directory", image: "the volume's own metadata" };
+
+/** What a proof came to, against what, and how long ago that was read. */
+function proofNote({ outcome, basis, madeAt, reason }) {
+  const days = Math.round((Date.parse(data.generated_at.slice(0, 10)) - Date.parse(madeAt.slice(0, 10))) / 86400000);
+  const when = days <= 0 ? "today" : days === 1 ? "yesterday" : `${days} days ago`;
+  const what = PACKAGES[basis] || spaced(basis);
+  const more = basis === "directory" ? " That says nothing of the disk." : "";
+  const said = { proven: `Opened ${what} ${when}.`, refuted: `Did not open ${what} ${when}.` }[outcome] || `Held against ${what} ${when}, and nobody can say: ${reason}.`;
+  return el("span", { class: "entry", title: moment(madeAt) }, said + more);
+}
+
 function holdingCell(p, store, passes) {
   const held = p.stores.find((item) => item.store === store);
   if (!held) return el("td", { class: "no-store" }, el("span", { class: "quiet" }, "\u2013"));
@@ -44,7 +56,8 @@ function holdingCell(p, store, passes) {
   return el(
     "td", { "data-label": storeOf.has(store) ? storeOf.get(store).full : store },
     stateMark(store, held.state, passes),
-    plain ? null : el("span", { class: "entry" }, meaning),
+    plain || (held.proof && ["proven", "refuted"].includes(held.state)) ? null : el("span", { class: "entry" }, meaning),
+    held.proof ? proofNote(held.proof) : null,
     entries,
   );
 }

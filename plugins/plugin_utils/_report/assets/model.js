@@ -20,8 +20,10 @@ const entry = ([head, tail, created, defects]) => ({ location: tail === null ? h
 const intune = (value) => (value === 0 ? null : { encrypted: value[0], lastSync: value[1], enrolments: value[2] });
 const change = (value) => (value === 0 ? null : { kind: text(value[0]), was: text(value[1]) });
 
+const proof = (value) => (value ? { outcome: text(value[0]), basis: text(value[1]), madeAt: value[2], reason: text(value[3]) } : null);
+
 function protector([keyId, type, held]) {
-  const stores = held.map(([store, state, entries]) => ({ store: text(store), state: text(state), entries: entries.map(entry) }));
+  const stores = held.map(([store, state, entries, made]) => ({ store: text(store), state: text(state), entries: entries.map(entry), proof: proof(made) }));
   return { keyId, type: text(type), stores };
 }
 
@@ -232,7 +234,8 @@ function csvRows(row) {
   });
 }
 
-const csvHolding = ({ store, state, entries }) => ({
+const csvHolding = ({ store, state, entries, proof: made }) => ({
+  ...(made ? { proof: made.outcome, proof_basis: made.basis, proof_made_at: made.madeAt } : {}),
   store, state, entries: entries.length, newest_entry: entries.map((e) => e.created).filter(Boolean).sort().pop(), location: entries.map((e) => e.location).join(" | "),
 });
 
