@@ -61,5 +61,5 @@ class Confided:
         if len(value) < _LEAST or hash(value) in self._known:
             return
         self._known.add(hash(value))
-        for spelled in {value, quote(value, safe="")}:
+        for spelled in (value, quote(value, safe="")):
             mask.learn(Secret(spelled))
