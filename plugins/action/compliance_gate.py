@@ -18,6 +18,8 @@ from ..plugin_utils._errors import KeywardError
 from ..plugin_utils._report import gate_summary
 
 _SOURCES = ("report_file", "report", "report_variable")
+#: what Ansible prints next would send the reader after a network fault
+_CALLED_UNREACHABLE = "(Below Ansible calls this host UNREACHABLE. It is not: that is how ansible-playbook comes to end with 4.)"
 
 
 class ActionModule(KeywardAction):
@@ -48,11 +50,12 @@ class ActionModule(KeywardAction):
             result["changed"] = gate_run.write_junit(decision, junit_file, check_mode=self.check_mode)
             result["files"] = [str(junit_file)]
             files += [] if self.check_mode else result["files"]
-        self.say(gate_summary.render(decision, files))
+        unseen = decision.outcome is Outcome.COULD_NOT_LOOK
+        self.say(gate_summary.render(decision, files) + (f"\n{_CALLED_UNREACHABLE}" if unseen and self._separate() else ""))
         result["msg"] = gate_run.sentence(decision)
         if decision.outcome is Outcome.FINDINGS:
             result["failed"] = True
-        elif decision.outcome is Outcome.COULD_NOT_LOOK:
+        elif unseen:
             result.update(self._unseen())
         return result
 
@@ -61,6 +64,7 @@ class ActionModule(KeywardAction):
         result = super().failure(error)
         if self._separate():
             del result["failed"]
+            self.say(f"ERROR: nothing was decided. {result['msg']}\n{_CALLED_UNREACHABLE}")
         return result | self._unseen()
 
     def _unseen(self) -> dict[str, bool]:

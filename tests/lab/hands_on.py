@@ -73,6 +73,10 @@ def commands(folder: Path, description: Mapping[str, Any], pid: int, *, inside: 
         (f"cd {shlex.quote(str(folder))}", ""),
         (f"export ANSIBLE_COLLECTIONS_PATH={python_path().partition(':')[0]} PATH={Path(sys.executable).parent}:$PATH", ""),
         (f"{play} -e keyward_dest=report keyward.bitlocker.escrow_report", "the report; it fails where a store is down, as it should"),
+        (
+            f"{play} -e keyward_gate_junit_file=gate.xml keyward.bitlocker.compliance_gate",
+            "as a pipeline runs it: ends with 2, as faults are planted",
+        ),
         (f"ansible -i inventory.yml {computer} -m keyward.bitlocker.volume_info", "what one host says of itself"),
     ]
     if description["entra"] is not None:

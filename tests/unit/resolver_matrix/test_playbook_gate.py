@@ -118,6 +118,7 @@ def test_the_return_code_is_that_of_the_outcome(tmp_path: Path, document: dict[s
     # an unreachable and a failed host of the first play are part of the answer, and no more
     assert {one["event"] for one in done.of(OBSERVE)} == {"ok", "unreachable", "failed"}
     assert outcome.replace("_", " ").upper() in done.output
+    assert ("(Below Ansible calls this host UNREACHABLE. It is not" in done.output) is (code == COULD_NOT_LOOK)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,8 @@ def test_an_option_that_is_wrong_is_no_finding_and_no_pass(tmp_path: Path, varia
     assert done.code == COULD_NOT_LOOK, done.output
     assert named in done.of(DECIDE)[-1]["result"]["msg"]
     assert "outcome" not in done.of(DECIDE)[-1]["result"]
+    assert "ERROR: nothing was decided. Could not" in done.output
+    assert "(Below Ansible calls this host UNREACHABLE. It is not" in done.output
 
 
 def test_no_earlier_junit_file_outlives_an_error(tmp_path: Path) -> None:
