@@ -324,6 +324,33 @@ def test_a_volumes_sheet_says_which_store_lacks_the_key(browser: Chromium, folde
     assert "The store was searched, and there is none." in text
 
 
+@pytest.mark.parametrize(
+    ("proof", "expected"),
+    [
+        (("proven", "live", "2026-11-22"), "Opened the live key package today."),
+        (("refuted", "live", "2026-11-21"), "Did not open the live key package yesterday."),
+        (("inconclusive", "live", "2026-11-02"), "Held against the live key package 20 days ago, and nobody can say: it is in FIPS mode."),
+        (("proven", "directory", "2026-11-22"), "Opened the key package in the directory today. That says nothing of the disk."),
+    ],
+)
+def test_a_proof_says_what_was_opened_and_when(browser: Chromium, tmp_path: Path, proof: tuple[str, str, str], expected: str) -> None:
+    document = sample.report(20)
+    computer, volume = next((c, v) for c, v in units(document) if v and v["verdict"] == "recoverable")
+    holding = next(p["stores"]["ad"] for p in volume["protectors"] if "stores" in p)
+    outcome, basis, day = proof
+    holding["proof"] = {"outcome": outcome, "basis": basis, "made_at": f"{day}T19:00:00Z", "reason": "it is in FIPS mode"}
+    path = tmp_path / "proven.html"
+    path.write_text(html.render(document, load_assets()), encoding="utf-8")
+    browser.open(path.as_uri() + "#" + urlencode({"computer": computer["name"]}))
+    assert expected in browser.evaluate("document.querySelector('#computer').innerText")
+    assert violations(browser) == []
+    browser.open(path.as_uri())
+    browser.evaluate("document.querySelector('.table-head button').click()")
+    exported = browser.downloaded("escrow-report-filtered.csv").decode("utf-8")
+    assert sorted(exported.split("\r\n")) == sorted(csv_table.render(document).split("\r\n"))
+    (browser.downloads / "escrow-report-filtered.csv").unlink()
+
+
 def test_pages_of_computers_that_share_a_key_lead_to_each_other(browser: Chromium, folder: Path, tmp_path: Path) -> None:
     document = sample.report(60)
     mine = next(c for c in document["computers"] if c["volumes"] and c["verdict"] == "unescrowed")
