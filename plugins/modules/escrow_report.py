@@ -90,6 +90,13 @@ options:
       - What was proven until then counts. The rest stays as it is without a proof.
     type: float
     default: 1800
+  ledger:
+    description:
+      - Where to keep what each run saw, and to read what earlier ones did. Without it every run stands for itself.
+      - With it a computer that gives no observation is shown by the last one that was kept, which O(max_observation_age) judges like any
+        other. An entry that vanished or changed since an earlier run is a finding. A proof holds until the value or the protector changes.
+      - It never holds a recovery password or a key package. In check mode it is read, and nothing is written.
+    type: dict
   volume_types:
     description: The types of volumes in scope. Others are listed without a verdict.
     type: list
@@ -135,11 +142,14 @@ options:
     choices: [json, csv, html, md]
     default: [json, csv, html]
   query:
-    description: A JMESPath expression over the report, whose result is returned as RV(query_result).
+    description:
+      - A JMESPath expression over the report, whose result is returned as RV(query_result).
+      - With V(@), the whole report, the terminal shows nothing of the task's result, however verbose it is.
     type: str
 extends_documentation_fragment:
   - keyward.bitlocker.active_directory.suboptions
   - keyward.bitlocker.entra.suboptions
+  - keyward.bitlocker.ledger.suboptions
   - keyward.bitlocker.attributes.report
 requirements:
   - ldap3 (for O(ad))
@@ -359,6 +369,13 @@ files:
   type: list
   elements: str
   sample: [/var/lib/keyward/escrow-report.json, /var/lib/keyward/escrow-report.csv, /var/lib/keyward/escrow-report.html]
+ledger:
+  description:
+    - Whether the run was C(recorded), and the ID of the C(run) in the ledger.
+    - A ledger that fails after the report was written is a warning, and C(recorded) is false.
+  returned: when O(ledger) is given
+  type: dict
+  sample: {recorded: true, run: 3f0c2b7e-5d1a-4a54-9a3c-0d5a3c7f9b11}
 query_result:
   description: The result of O(query).
   returned: when O(query) is given

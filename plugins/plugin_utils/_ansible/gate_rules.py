@@ -28,11 +28,11 @@ _KEY_TEXT = (
     "serial hardware_uuid joins unmatched_entries key_id store why location created defects volume device_id persistent_id type "
     "in_scope method conversion protection encrypted_percent protectors nodes errors read code message severity computer remedy "
     "intune enrolments last_sync encrypted proofs wanted made proven refuted inconclusive not_read values_read days_until_all directory "
-    "without_package outcome basis made_at"
+    "without_package outcome basis made_at observed_from trend runs at escrow before after waiting median_hours"
 )
 REPORT_KEYS = frozenset(_KEY_TEXT.split())
 #: those that may be missing where they belong (the same test)
-OPTIONAL_KEYS = frozenset(["defects", "stores", "nodes", "intune", "proof", "proofs", "reason", "errors"])
+OPTIONAL_KEYS = frozenset(["observed_from", "trend", "defects", "stores", "nodes", "intune", "proof", "proofs", "reason", "errors"])
 #: what else can be a key in the summary and under stores, and what is text everywhere else
 _WORDS = {word.value for word in (*Verdict, *Flag)} | CATALOGUE.keys() | set(STORES)
 _Ask = Callable[[Mapping[str, Any]], Any]

@@ -169,6 +169,15 @@ class LedgerRun:
         rows = _clipped(shape.entry_rows(reading, judgement.generated_at, micros))
         recorder.add("entries", (row for row in rows if (row["store"], row["entry_id"], row["key_id"]) not in known))
 
+    @property
+    def memory_of_proofs(self) -> LedgerRun | None:
+        """This, where there is a ledger."""
+        return self if self.ledger is not None else None
+
+    def result(self, judgement: EstateJudgement, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the run; what the result says of it, nothing without a ledger."""
+        return {"ledger": self.record(judgement, scope)} if self.ledger is not None else {}
+
     # --- proofs ---------------------------------------------------------------------------------------------------------------------------
 
     def recall(self, entry: Entry, key_id: str, datum: str) -> ProofRecord | None:

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from .._core.joins import ENTRA, Computer
 from .._core.key_proof.proof import Outcome, Proof
+from .._core.ledger_types import ProofRecord
 from .._core.model import Entry, StoreReading
-from .._core.proof_plan import LastProven, ProofPlan, Target, make_plan
+from .._core.proof_plan import LastProven, ProofPlan, Target, datum_digest, make_plan
 from .._core.proofs import Basis, EntryProof, EntryRef, Place, Proofs, ProofSums, ReadValue
 from .._core.redaction import Secret
 from .._core.requirements import Requirements
@@ -58,6 +59,19 @@ def _wrong(option: str, meaning: str) -> OptionError:
     return OptionError("limit the proofs", target=f"option {option}", meaning=meaning, remedy="Give 0 or more.")
 
 
+class Memory(Protocol):
+    """What earlier runs proved; :class:`.ledger_run.LedgerRun` is one."""
+
+    def recall(self, entry: Entry, key_id: str, datum: str) -> ProofRecord | None:
+        """A proof that holds still, so that it need not be made again."""
+
+    def remember(self, entry: Entry, key_id: str, datum: str, outcome: str, basis: str, made_at: datetime, reason: str) -> None:
+        """Keep a proof that was made now."""
+
+    def last_proven(self) -> LastProven:
+        """When what was proven, so that the oldest comes first."""
+
+
 class Prove(Protocol):
     """:func:`.proof_pool.prove_all`, or what stands in for it."""
 
@@ -93,6 +107,8 @@ class _Run:
     failed: dict[EntryRef, str] = field(default_factory=dict)
     uses: Counter[EntryRef] = field(default_factory=Counter)
     done: int = 0
+    memory: Memory | None = None
+    unread: set[EntryRef] = field(default_factory=set)
 
     def prove(self) -> None:
         """Batch after batch, until the plan or the time is at its end."""
@@ -135,7 +151,7 @@ class _Run:
     def _prove(self, batch: Sequence[Target]) -> None:
         """Each value against its package; equal values against equal packages once."""
         jobs: list[ProofJob] = []
-        asked: list[tuple[int, EntryRef, Target, Basis]] = []
+        asked: list[tuple[int, EntryRef, Target, Basis, Entry]] = []
         known: dict[tuple[str, int], list[int]] = {}
         for target in batch:
             for ref in _refs(target):
@@ -145,22 +161,50 @@ class _Run:
                 readings = target.packages or ((value.package,) if value.package is not None else ())
                 if not readings:
                     continue
+                if self.memory is not None and self._recalled(ref, value.entry, target):
+                    continue
                 alike = known.setdefault((target.key_id, value.number), [])
                 job = next((number for number in alike if tuple(jobs[number].readings) == readings), None)
                 if job is None:
                     job = len(jobs)
                     alike.append(job)
                     jobs.append(ProofJob(key_id=target.key_id, secret=value.entry.value, readings=readings))
-                asked.append((job, ref, target, Basis.LIVE if target.packages else Basis.DIRECTORY))
+                asked.append((job, ref, target, Basis.LIVE if target.packages else Basis.DIRECTORY, value.entry))
         left = max(self.deadline - self.clock(), 0.0)
         proofs = self.prove_jobs(jobs, say=self.say, time_limit=left, before=self.done, of=max(self.plan.wanted, self.done + len(jobs)))
         self.done += len(jobs)
-        for job, ref, target, basis in asked:
+        for job, ref, target, basis, entry in asked:
             proof = proofs.get(job)
             if proof is not None:
                 moment = target.observed_at if basis is Basis.LIVE else self.now
                 made = EntryProof(outcome=proof.outcome, basis=basis, made_at=moment, reason=proof.reason)
                 self.made[ref, target.key_id, target.place] = made
+                if self.memory is not None:
+                    self.memory.remember(entry, target.key_id, datum_digest(target), made.outcome, made.basis, made.made_at, made.reason)
+
+    def recall_unread(self, targets: Iterable[Target]) -> None:
+        """Proofs of earlier runs for what the budget left out, where the store itself says that nothing was written since."""
+        for target in targets:
+            for ref, entry in zip(_refs(target), target.entries, strict=True):
+                if ref not in self.read and ref not in self.failed and self._recalled(ref, entry, target):
+                    self.unread.add(ref)
+        for number, ref in enumerate(sorted(self.unread), len(self.read)):
+            self.read[ref] = ReadValue(number=number)
+
+    def _recalled(self, ref: EntryRef, entry: Entry, target: Target) -> bool:
+        """Whether an earlier proof holds, which is then laid over the entry."""
+        record = self.memory.recall(entry, target.key_id, datum_digest(target)) if self.memory is not None and target.packages else None
+        if record is None:
+            return False
+        moment = record.made_at
+        if entry.value is not None:
+            # the same value and the same live wrapping as then: that holds as of now, and whose value is dear to read has had its turn
+            moment = target.observed_at
+            if self.memory is not None and ref.store == ENTRA:
+                self.memory.remember(entry, target.key_id, record.datum, record.outcome, record.basis, moment, record.reason)
+        made = EntryProof(outcome=Outcome(record.outcome), basis=Basis.LIVE, made_at=moment, reason=record.reason)
+        self.made[ref, target.key_id, target.place] = made
+        return True
 
     def _drop(self, batch: Sequence[Target]) -> None:
         """Forget what no later batch needs."""
@@ -203,7 +247,7 @@ def prove_fleet(
     warn: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
     prove_jobs: Prove = prove_all,
-    last_proven: LastProven | None = None,
+    memory: Memory | None = None,
 ) -> Proofs:
     """Prove what the fleet's own entries hold against the packages that its computers gave.
 
@@ -217,13 +261,18 @@ def prove_fleet(
         say, warn: told how far it is; and once for each store why values could not be read.
         clock: seconds of a clock that never goes back.
         prove_jobs: makes the proofs.
-        last_proven: what earlier runs proved, so that the oldest comes first.
+        memory: what earlier runs proved: the oldest comes first, and what holds still is not made again.
     """
+    last_proven = memory.last_proven() if memory is not None else None
     plan = make_plan(computers, readings, requirements, budgets={ENTRA: limits.entra_reads}, last_proven=last_proven)
-    run = _Run(plan=plan, stores=stores, say=say, now=now, clock=clock, deadline=clock() + limits.seconds, prove_jobs=prove_jobs)
+    run = _Run(
+        plan=plan, stores=stores, say=say, now=now, clock=clock, deadline=clock() + limits.seconds, prove_jobs=prove_jobs, memory=memory
+    )
     if plan.targets:
         say(f"proofs: {plan.wanted} wanted{_beyond(plan, limits)}")
         run.prove()
+    if memory is not None and len(memory.last_proven()):
+        run.recall_unread(make_plan(computers, readings, requirements, budgets={}).targets)
     for store in sorted({ref.store for ref in run.failed}):
         reasons = [reason for ref, reason in run.failed.items() if ref.store == store]
         more = f"{len(reasons)} recovery passwords" if len(reasons) > 1 else "1 recovery password"
@@ -244,7 +293,7 @@ def _sums(run: _Run, limits: ProofLimits) -> ProofSums:
     pairs = [ref for target in plan.targets if target.packages for ref in _refs(target)]
     looked_at = sum(ref in run.read or ref in run.failed for ref in pairs)
     settled = live.total() + sum(ref in run.failed or bool(ref in run.read and run.read[ref].defects) for ref in pairs)
-    days = [_more_runs(plan.reads.get(ENTRA, 0), limits.entra_reads)]
+    days = [_more_runs(plan.reads.get(ENTRA, 0) - len(run.unread), limits.entra_reads)]
     if settled < len(pairs):  # the time was up
         days.append(_more_runs(plan.wanted, min(looked_at, settled)))
     return ProofSums(
@@ -253,8 +302,8 @@ def _sums(run: _Run, limits: ProofLimits) -> ProofSums:
         proven=live[Outcome.PROVEN],
         refuted=live[Outcome.REFUTED],
         inconclusive=live[Outcome.INCONCLUSIVE],
-        not_read=plan.over_budget + sum(ref not in run.read for ref in pairs),
-        values_read=len(run.read),
+        not_read=max(plan.over_budget - len(run.unread), 0) + sum(ref not in run.read for ref in pairs),
+        values_read=len(run.read) - len(run.unread),
         days_until_all=None if None in days else max(day for day in days if day is not None),
         directory=sum(proof.basis is Basis.DIRECTORY for proof in run.made.values()),
         without_package=plan.without_package,

@@ -18,7 +18,7 @@ from .._core.rows import EstateJudgement
 from .._errors import OptionError
 from .._report import terminal
 from .._stores.port import Store
-from .proving import ProofLimits, prove_fleet
+from .proving import Memory, ProofLimits, prove_fleet
 
 
 def requirements_of(params: Mapping[str, Any], configured: Sequence[str]) -> Requirements:
@@ -67,6 +67,7 @@ def judge_fleet(
     say: Callable[[str], None],
     warn: Callable[[str], None] | None = None,
     limits: ProofLimits | None = None,
+    memory: Memory | None = None,
 ) -> EstateJudgement:
     """Read every store once, look for hidden entries where something is missing, prove what is to be proven (``limits``), and judge."""
     computers = inventory_computers(hosts, observations, now=now, requirements=requirements)
@@ -76,7 +77,7 @@ def judge_fleet(
     proofs = NO_PROOFS
     if limits is not None and requirements.proof == "live":
         by_name = {reading.store: store for store, reading in zip(stores, readings, strict=True)}
-        proofs = prove_fleet(known, readings, by_name, requirements, limits, now=now, say=say, warn=warn or say)
+        proofs = prove_fleet(known, readings, by_name, requirements, limits, now=now, say=say, warn=warn or say, memory=memory)
     return judge_estate(known, readings, requirements, now=now, proofs=proofs)
 
 

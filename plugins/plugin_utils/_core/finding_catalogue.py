@@ -234,8 +234,8 @@ _ENTRIES = {
         "vanished_entry",
         _H,
         "An entry that an earlier run saw in a store is no longer there",
-        "Find out who removed it (the directory's or tenant's audit log); if the protector still exists, back its password up again at once, "
-        "and if the whole object was deleted, restore it.",
+        "Find out who removed it (the directory's or tenant's audit log); if the protector still exists, back its password up again at "
+        "once, and if the whole object was deleted, restore it.",
     ),
     "KW-ESC-014": Meaning(
         "changed_entry",

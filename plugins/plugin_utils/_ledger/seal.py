@@ -102,6 +102,9 @@ def _make_key(path: Path) -> Seal:
     key = Secret(secrets.token_bytes(_KEY_SIZE))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.parent.stat().st_mode & 0o022:
+            raise _refused(path, "other accounts can write to its folder, and so replace it", "Give it a folder with mode 0700.")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:

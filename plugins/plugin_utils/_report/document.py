@@ -19,7 +19,7 @@ from .._core.rows import ComputerRow, EstateJudgement, ProtectorRow, VolumeRow
 
 SCHEMA_VERSION = 1
 #: keys whose value is about the moment of the run, not about the estate
-VOLATILE_KEYS = ("generated_at",)
+VOLATILE_KEYS = ("generated_at", "trend")
 #: plain data holds no circles, and looking for them takes a third of the time
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
