@@ -587,6 +587,59 @@ def test_two_passwords_or_another_object_are_refused(peers: Peers) -> None:
         lookup.reveal(entry)
 
 
+def test_values_come_in_order_and_one_that_fails_takes_none_along(peers: Peers) -> None:
+    broken = recovery(61, 0, **{"msFVE-RecoveryPassword": ["no password"]})
+    several = recovery(62, 0, **{"msFVE-RecoveryPassword": [PASSWORD, PASSWORD]})
+    peer = peers.peer(MemoryDirectory([*ESTATE, broken, several]))
+    store = peers.store(peer)
+    entries = sorted(store.read().entries, key=lambda entry: entry.key_ids)
+    gone = replace(entries[0], location=f"CN=gone,{BASE}")
+    before = len(peer.searches)
+    values = list(store.values([gone, *entries]))
+    assert [value.entry.entry_id for value in values] == [entry.entry_id for entry in [gone, *entries]]
+    assert [bool(value.problem) for value in values] == [True, *[False] * 24, True]
+    assert all(value.entry.value == Secret(PASSWORD) for value in values[1:24])
+    assert "no recovery password" in values[24].entry.defects[-1]
+    assert "several" in values[25].problem
+    asked = peer.searches[before:]
+    assert {request.scope for request in asked} == {ldap_wire.BASE}
+    assert all({name.lower() for name in request.attributes} == {"objectguid", "msfve-recoverypassword"} for request in asked)
+    assert len(asked) == len(values)
+    assert PASSWORD not in repr(values)
+
+
+def test_a_key_package_of_the_directory_comes_only_where_it_is_asked_for(peers: Peers) -> None:
+    kept = recovery(61, 0, **{"msFVE-KeyPackage": [b"a package"]})
+    large = recovery(62, 0, **{"msFVE-KeyPackage": [bytes(65 * 1024)]})
+    store = peers.store(peers.peer(MemoryDirectory([*ESTATE, kept, large])))
+    entries = [entry for entry in store.read().entries if entry.key_ids[0] in (str(key(3)), str(key(61)), str(key(62)))]
+    assert [value.package for value in store.values(entries)] == [None, None, None]
+    packages = {value.entry.key_ids[0]: value.package for value in store.values(entries, packages={entry.entry_id for entry in entries})}
+    assert packages == {str(key(3)): None, str(key(61)): Secret(b"a package"), str(key(62)): None}
+
+
+def test_values_of_a_store_without_the_right_or_without_a_server_say_why(peers: Peers) -> None:
+    store = peers.store(peers.peer(MemoryDirectory(ESTATE, withheld=CONFIDENTIAL)))
+    entries = store.read().entries[:2]
+    assert ["may not read it" in value.problem for value in store.values(entries)] == [True, True]
+    store.close()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        lost = peers.store(peers.peer(), port=unused.getsockname()[1])
+    assert all(value.problem and value.entry.value is None for value in lost.values(entries))
+
+
+def test_whoever_stops_asking_stops_the_reading(peers: Peers) -> None:
+    peer = peers.peer()
+    store = peers.store(peer)
+    entries = store.read().entries
+    before = len(peer.searches)
+    values = store.values(entries)
+    next(values)
+    del values
+    assert len(peer.searches) - before < len(entries)
+
+
 def test_look_ups_by_computer_and_key(peers: Peers) -> None:
     lookup = DirectoryLookup(peers.reader(peers.peer()))
     by_name = lookup.find(["PC3$", "pc3.lab.example", f"CN=PC3,OU=Clients,{BASE}", "pc9", f"CN=PC9,OU=Clients,{BASE}", "*"], [])

@@ -27,6 +27,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import (
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.lookup import EntraLookup, Found
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.reader import EntraReader
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.settings import EntraSettings
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.store import EntraStore
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.entra.throttle import Timing
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._stores.entra.peer import (
     CLIENT_SECRET,
@@ -253,6 +254,52 @@ def test_a_key_that_is_no_recovery_password_is_shown_as_broken(tenant: Tenant, m
     assert revealed.value == Secret(value)
     assert "no recovery password" in revealed.defects[0]
     assert value not in revealed.defects[0]
+
+
+# --- keys to be proven --------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def stored(settings: EntraSettings, timing: Timing) -> Iterator[EntraStore]:
+    store = EntraStore(settings, now=NOW, values=True, timing=timing)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def test_values_are_asked_for_one_by_one_and_only_as_far_as_somebody_wants_them(
+    tenant: Tenant, peer: Peer, made: Made, timing: Timing
+) -> None:
+    with stored(made(), timing) as store:
+        entries = store.read().entries
+        before = len(peer.graph())
+        (first, second) = (next(values := store.values(entries)), next(values))
+        del values
+    assert [value.entry.value for value in (first, second)] == [Secret(PASSWORD)] * 2
+    assert (first.package, first.problem) == (None, "")
+    asked = [request.target for request in peer.graph()[before:]]
+    assert asked == [f"{KEYS}/{entry.entry_id}?$select=key" for entry in entries[:2]]
+
+
+def test_a_value_that_is_gone_takes_none_along(tenant: Tenant, peer: Peer, made: Made, timing: Timing) -> None:
+    with stored(made(), timing) as store:
+        entries = store.read().entries
+        peer.on(f"{KEYS}/{entries[0].entry_id}", Reply(404, error("ResourceNotFound")))
+        first, *others = store.values([*entries[:1] * 5, *entries[1:]])
+    assert "gone" in first.problem
+    assert [value.entry.value for value in others[4:]] == [Secret(PASSWORD)] * (len(entries) - 1)
+
+
+def test_without_the_permission_it_is_not_asked_for_every_key(tenant: Tenant, peer: Peer, made: Made, timing: Timing) -> None:
+    with stored(made(), timing) as store:
+        entries = store.read().entries
+        peer.on(f"{KEYS}/{entries[0].entry_id}", Reply(403, error("authorization_error")))
+        before = len(peer.graph())
+        values = list(store.values(entries[:1] * 50))
+    assert len(values) == 50
+    assert all("BitlockerKey.Read.All" in value.problem for value in values)
+    assert len(peer.graph()) - before == 3
 
 
 # --- the action ---------------------------------------------------------------------------------------------------------------------------
