@@ -14,7 +14,8 @@ from typing import Any
 class Figure:
     """One measured figure.
 
-    ``bound`` is the most it may be; None: for information. ``exact``: it must be the bound itself. ``note`` says how it was measured.
+    ``bound`` is the most it may be; None: for information. ``exact``: it must be the bound itself; ``least``: it is the least it may be.
+    ``note`` says how it was measured.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Figure:
     unit: str
     bound: float | None = None
     exact: bool = False
+    least: bool = False
     note: str = ""
 
     @property
@@ -29,6 +31,8 @@ class Figure:
         """Whether it keeps its bound; a value that is no number does not."""
         if self.bound is None:
             return True
+        if self.least:
+            return self.value >= self.bound
         return self.value == self.bound if self.exact else self.value <= self.bound
 
 
@@ -74,7 +78,8 @@ def table(figures: Sequence[Figure]) -> str:
     """The figures for a person: value, bound, and whether it is kept."""
     rows = [("figure", "value", "", "bound", "")]
     for figure in figures:
-        bound = "" if figure.bound is None else ("= " if figure.exact else "<= ") + _number(figure.bound)
+        sign = "= " if figure.exact else ">= " if figure.least else "<= "
+        bound = "" if figure.bound is None else sign + _number(figure.bound)
         verdict = "" if figure.bound is None else "ok" if figure.within else "BEYOND ITS BOUND"
         rows.append((figure.name, _number(figure.value), figure.unit, bound, verdict))
     width = [max(len(row[column]) for row in rows) for column in range(5)]

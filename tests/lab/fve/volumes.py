@@ -78,9 +78,9 @@ class FveVolume:
         """The salt of a protector: the same whenever it is made again."""
         return random.Random(f"keyward lab salt {self.seed} {key_id}").randbytes(16)
 
-    def add_recovery_password(self, key_id: str, password: str, form: Form = WINDOWS_8) -> bytes:
-        """Add a recovery password; its datum."""
-        salt = self.salt(key_id)
+    def add_recovery_password(self, key_id: str, password: str, form: Form = WINDOWS_8, *, salt: bytes | None = None) -> bytes:
+        """Add a recovery password; its datum. A salt that is given spares a stretch that was made already."""
+        salt = salt or self.salt(key_id)
         binary = sealing.password_bytes(password)
         nested, flags = self._sealer.seal(self.vmk, datums.sealed_key(datums.PASSWORD_KEY, binary), role=form.digits_role), 0
         if form.fips:

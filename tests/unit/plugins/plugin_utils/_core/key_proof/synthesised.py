@@ -56,6 +56,8 @@ def cryptographic(data: bytes) -> set[int]:
     def collect(offset: int, until: int) -> None:
         while offset < until:
             size, _role, kind, _flags = (int.from_bytes(data[offset + step : offset + step + 2], "little") for step in (0, 2, 4, 6))
+            if size < 8:
+                raise ValueError("no datum")
             if kind == 5:
                 found.update(range(offset + 8, offset + size))
             if kind == 3:
