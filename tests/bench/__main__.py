@@ -22,13 +22,14 @@ from .directory import measure_directory
 from .judging import measure_judging
 from .ledger import measure_ledger
 from .measure import BenchError
+from .proofs import measure_proofs
 from .reporting import measure_reporting
 from .tasks import measure_tasks
 from .tenant import measure_tenant
 from .wire import measure_wire
 
 MODULE = "ansible_collections.keyward.bitlocker.tests.bench"
-GROUPS = ("wire", "verdict", "report", "ledger", "tasks", "graph", "directory")
+GROUPS = ("wire", "verdict", "report", "ledger", "proof", "tasks", "graph", "directory")
 BEYOND, NOT_MEASURED = 1, 70
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--rounds", type=int, default=5, help="counted rounds of the task figures (%(default)s)")
     top.add_argument("--computers", type=int, default=20_000, help="computers of the other figures (%(default)s)")
     top.add_argument("--ledger-computers", type=int, default=100_000, help="computers of the ledger's figures (%(default)s)")
+    top.add_argument("--proofs", type=int, default=1000, help="proofs of which none may be false (%(default)s)")
     top.add_argument("--pairs", type=int, default=5, help="pairs of the directory figures, and a third of the graph figures' (%(default)s)")
     return top
 
@@ -74,6 +76,7 @@ def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, col
         "verdict": lambda: measure_judging(computers=given.computers, times=3),
         "report": lambda: measure_reporting(folder / "report", computers=given.computers, times=3),
         "ledger": lambda: measure_ledger(folder / "ledger", computers=given.ledger_computers),
+        "proof": lambda: measure_proofs(folder / "proof", rounds=7, jobs=16, protectors=given.proofs),
         "tasks": lambda: measure_tasks(folder / "tasks", collections, hosts=given.hosts, rounds=given.rounds),
         "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=3 * given.pairs),
         "directory": lambda: measure_directory(folder / "directory", computers=given.computers, pairs=given.pairs),
