@@ -17,7 +17,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
-from . import overview, payload
+from . import overview, payload, trend
 from .changes import Changes, compare, heading, sentences
 from .markup import Markup, join, tag
 from .overview import Headline, Task
@@ -63,6 +63,7 @@ def render(document: Mapping[str, Any], assets: Assets, previous: Mapping[str, A
         changed=_changed(changes),
         stores=_stores(document),
         tasks=_tasks(document),
+        trend=trend.section(document),
         requirements=_requirements(document),
         style=assets.style,
         data=payload.to_script(payload.build(document, changes)),
