@@ -21,6 +21,8 @@ from .observation import parse_time
 #: entries of one owner that are read back; Entra's limit is 200, and nobody has as many in AD
 MAX_ENTRIES = 10_000
 _MAX_TEXT = 4096
+#: plain data holds no circles
+_encode = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
 class Change(StrEnum):
@@ -153,7 +155,7 @@ def differs(was: str | None, now: str | None) -> bool:
 
 def body(data: object) -> bytes:
     """Plain data as bytes, always the same for the same data."""
-    return json.dumps(data, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _encode(data).encode("ascii")
 
 
 def scope_of(reading: StoreReading, scope: Mapping[str, Any]) -> str:
