@@ -97,8 +97,10 @@ class Reader:
     def _rows(self, name: str, query: Select[Any], *, closed: bool = True) -> Iterator[Mapping[str, Any]]:
         """Rows of a table that are believed: sealed, of a run that is closed (with ``closed``), in the order of the query."""
         result = self._connection.execution_options(yield_per=_YIELD).execute(query)
-        for found in result.mappings():
-            row = dict(found)
+        # hundreds of thousands of rows: SQLAlchemy's own mappings are three times as slow to read
+        names = tuple(result.keys())
+        for found in result:
+            row = dict(zip(names, found, strict=True))
             number = row["run"]
             if closed and number not in self.closed:
                 continue
