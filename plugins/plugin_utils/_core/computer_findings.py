@@ -107,7 +107,7 @@ def _entries(row: ComputerRow, requirements: Requirements) -> list[Finding]:
     stale = sum(item.why == "stale" for item in unmatched)
     if stale:
         findings.append(make("KW-ESC-001", computer=row.name, detail=f"{stale} such entries" if stale > 1 else "1 such entry"))
-    if any(item.why == "malformed" for item in unmatched):
+    if row.computer.told_all and any(item.why == "malformed" for item in unmatched):
         defects = sorted({defect for item in unmatched if item.why == "malformed" for defect in item.entry.defects})
         findings.append(make("KW-ESC-004", computer=row.name, detail="; ".join(defects)))
     keys = row.held.get(ENTRA, 0) if ENTRA in requirements.stores else 0

@@ -230,13 +230,10 @@ def _without_volumes(judge: _Judge, computer: Computer) -> Verdict:
 
 def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
     computer = judge.computers[index]
-    seen = computer.seen
     listed = {
         p.key_id for volume in (computer.observation.volumes if computer.observation else None) or () for p in volume.protectors or ()
     }
-    # a host that lists no volume is unknown, and says nothing of what its entries open
-    sure = seen is not None and bool(seen.volumes) and all(volume.protectors is not None for volume in seen.volumes or ())
-    out = []
+    told_all, out = computer.told_all, []
     for store, stored in judge.indexes.items():
         join = computer.joins[store]
         for entry in stored.entries_of([join.owner.owner_id] if join.owner else []):
@@ -247,7 +244,7 @@ def _unmatched(judge: _Judge, index: int) -> tuple[UnmatchedEntry, ...]:
             elif any(judge.live_keys.get(key_id, frozenset()) - {index} for key_id in entry.key_ids):
                 why = "belongs_elsewhere"
             else:
-                why = "stale" if sure else "not_observed"
+                why = "stale" if told_all else "not_observed"
             out.append(UnmatchedEntry(entry=entry, why=why))
     return tuple(out)
 

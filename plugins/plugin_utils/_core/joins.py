@@ -84,6 +84,15 @@ class Computer:
         """The observation that verdicts may rest on."""
         return self.observation if self.fresh else None
 
+    @property
+    def told_all(self) -> bool:
+        """Whether it told of every protector, so that an entry that none of them asks for is asked for by none.
+
+        A host that lists no volume is unknown, and says nothing of what its entries open.
+        """
+        volumes = self.seen.volumes if self.seen is not None else None
+        return bool(volumes) and all(volume.protectors is not None for volume in volumes or ())
+
 
 def inventory_computers(
     hosts: Sequence[InventoryHost], observations: Mapping[str, Sequence[Observation]], *, now: datetime, requirements: Requirements

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The truth about an estate: what a correct report says of it, computed from the estate itself (DESIGN sections 5 and 8).
 
-A stale entry of a computer that was not observed is nobody's finding; a run that proves reads the values of observed ones. A
+A malformed or stale entry of a computer that was not observed is nobody's finding; a run that proves reads the values of observed ones. A
 mount point is named without the backslash at its end. Entra: an entry whose device no request finds is under a deleted owner; near and at
 the limit exclude each other.
 """
@@ -194,13 +194,14 @@ def _computer_truth(ground: Ground, identity: Identity, volumes: list[dict[str, 
     if host is None:
         codes.add("KW-HST-009")
     elif host.state == "fresh":
+        codes |= _unmatched_findings(ground, identity)
         if policy_conflict(host, ad_required=True):
             codes.add("KW-HST-010")
     else:
         codes.add(REASON_CODES[host.reason or ""])
         if host.state == "stale":
             codes.add("KW-HST-006")
-    codes |= _unmatched_findings(ground, identity) | _limit_findings(ground, identity)
+    codes |= _limit_findings(ground, identity)
     if identity.collided or identity.device_collided:
         codes.add("KW-HST-007")
     if identity.by_name:
@@ -240,18 +241,17 @@ def _limit_findings(ground: Ground, identity: Identity) -> set[str]:
 
 
 def _unmatched_findings(ground: Ground, identity: Identity) -> set[str]:
-    """Own entries that no listed protector takes: KW-ESC-004 for broken ones, whoever knows the computer; KW-ESC-001 for sound ones, only
-    where the host listed every protector, since else one of them may be meant."""
+    """KW-ESC-001 and KW-ESC-004 for own entries that no listed protector takes; only where every protector could be listed."""
     host = identity.host
-    volumes = host.volumes if host is not None else ()
-    here = {protector.key_id for volume in volumes for protector in volume.protectors or ()}
-    listed = host is not None and host.state == "fresh" and volumes and all(volume.protectors is not None for volume in volumes)
+    if host is None or not host.volumes or any(volume.protectors is None for volume in host.volumes):
+        return set()
+    here = {protector.key_id for volume in host.volumes for protector in volume.protectors or ()}
     codes = set()
     for entry in _own_entries(ground, identity):
         if here.intersection(entry.key_ids):
             continue
         if not entry.sound:
             codes.add("KW-ESC-004")
-        elif listed and not any(ground.listed_by.get(key_id) for key_id in entry.key_ids):
+        elif not any(ground.listed_by.get(key_id) for key_id in entry.key_ids):
             codes.add("KW-ESC-001")
     return codes

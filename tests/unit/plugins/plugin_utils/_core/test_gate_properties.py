@@ -15,7 +15,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.gate_repor
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.gate_types import Decision, Outcome, Status
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Verdict
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._core.gate_sample import EARLIER, NOW, PC, fine, report
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 WORDS = [word.value for word in Verdict]
@@ -106,6 +106,8 @@ def test_no_option_and_no_baseline_makes_too_little_enough(
 @settings(max_examples=150, deadline=None)
 @given(computers(), coverage, criteria, st.data())
 def test_more_trouble_never_turns_a_failure_into_a_pass(pcs: list[PC], part: float, fail_on: dict[str, Any], data: st.DataObject) -> None:
+    # a good verdict that somebody wants to fail is a failure less when it gets worse
+    assume("escrowed" not in repr(fail_on).replace("unescrowed", ""))
     policy = make_policy(fail_on, min_coverage=part)
     before = ask(made(pcs), policy)
     places = [(at, label) for at, pc in enumerate(pcs) for label, word in pc.volumes.items() if word == "escrowed"]

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.action.escrow_report import ActionModule
 from ansible_collections.keyward.bitlocker.plugins.doc_fragments.active_directory import ModuleDocFragment
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.options import derive
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.report_stores import STORE_ENVIRONMENT
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError, UnreachableError
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.active_directory import filters
@@ -102,14 +102,14 @@ def test_settings_show_no_password() -> None:
 
 def test_the_fragment_says_the_same_at_the_top_and_under_ad() -> None:
     top = derive("ad_recovery_key_info", environment={**ENVIRONMENT, "audit_file": "KEYWARD_AUDIT_FILE"}).argument_spec
-    below = derive("escrow_report", environment=STORE_ENVIRONMENT).argument_spec["ad"]["options"]
+    below = derive("escrow_report", environment=ActionModule.environment).argument_spec["ad"]["options"]
     assert len(below) == 15
     assert {name: top[name] for name in below} == below
     assert ModuleDocFragment.DOCUMENTATION.count("description:") == ModuleDocFragment.SUBOPTIONS.count("description:") == 15
 
 
 def test_defaults_of_documentation_and_code_are_equal() -> None:
-    spec = derive("escrow_report", environment=STORE_ENVIRONMENT).argument_spec["ad"]["options"]
+    spec = derive("escrow_report", environment=ActionModule.environment).argument_spec["ad"]["options"]
     defaults = {name: option["default"] for name, option in spec.items() if "default" in option}
     assert made() == made(**defaults)
 
