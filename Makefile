@@ -22,7 +22,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check test-matrix soak lab lab-down bench clean tree
-.PHONY: ruff mypy shellcheck unit integration sanity lint docs-lint changelog-lint importer cores
+.PHONY: ruff mypy shellcheck unit unit-quick integration sanity lint docs-lint changelog-lint importer cores
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -70,9 +70,9 @@ lab-down: .venv/.runtime tree ## stop that lab
 
 # --- checks -----------------------------------------------------------------------------------------------------------------------------
 
-check: ruff mypy shellcheck changelog-lint unit ## the quick part, under a minute warm
+check: ruff mypy shellcheck changelog-lint unit-quick ## the quick part, under a minute warm
 
-test: check lint docs-lint sanity importer cores integration ## every check and test
+test: ruff mypy shellcheck changelog-lint unit lint docs-lint sanity importer cores integration ## every check and test
 	@echo "== all checks and tests passed"
 
 ruff: .venv/.dev
@@ -91,9 +91,14 @@ changelog-lint: .venv/.dev
 	@echo "== antsibull-changelog lint"
 	@antsibull-changelog lint
 
+# what cores runs too, on three versions of ansible-core, is left to it
 unit: .venv/.dev tree
 	@echo "== unit tests"
-	@python -m pytest -q -n 2 tests/unit
+	@python -m pytest -q -n 3 tests/unit --ignore tests/unit/resolver_matrix
+
+unit-quick: .venv/.dev tree
+	@echo "== unit tests that are quick"
+	@PYTHONPATH=$(ROOT)/tests/tools:$(PYTHONPATH) python -m pytest -q -n 3 -p quick_tests tests/unit
 
 lint: .venv/.dev tree
 	@echo "== ansible-lint, profile production"
