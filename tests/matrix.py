@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 #: ansible-core -> the Pythons it runs on (its metadata and the support matrix of its documentation), newest first
 CORES = {"2.16": ((3, 12), (3, 11)), "2.19": ((3, 13), (3, 12), (3, 11)), "2.21": ((3, 14), (3, 13), (3, 12))}
-PACKAGES = ("pytest", "hypothesis", "pywinrm", "ldap3", "requests", "dnspython", "jmespath")
+PACKAGES = ("pytest", "hypothesis", "pywinrm", "ldap3", "requests", "dnspython", "jmespath", "SQLAlchemy")
 TESTS = ("tests/unit/resolver_matrix", "tests/unit/plugins/plugin_utils/_ansible")
 FAILED, NOT_RUN = 1, 3
 
@@ -41,12 +41,13 @@ def environment(core: str, python: Path) -> Path:
     """The environment of one core, made where it is missing or incomplete; returns its Python."""
     home = ROOT / f".venv-core-{core}"
     inside, done = home / "bin" / "python", home / ".done"
-    if not done.exists():
+    wanted = "\n".join(PACKAGES)
+    if not done.exists() or done.read_text(encoding="utf-8") != wanted:
         print(f"== making {home.name} with {python}", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", home], check=True)
         install = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*", *PACKAGES]
         subprocess.run(install, check=True)
-        done.touch()
+        done.write_text(wanted, encoding="utf-8")
     return inside
 
 

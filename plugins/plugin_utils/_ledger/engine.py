@@ -16,7 +16,7 @@ from .settings import LedgerSettings
 try:
     import sqlalchemy as sa
 except ImportError:  # reported by the action's require()
-    sa = None  # type: ignore[assignment]
+    sa = None  # type: ignore[assignment]  # optional: its absence is an error only where it is needed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

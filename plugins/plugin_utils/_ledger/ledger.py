@@ -21,7 +21,7 @@ from .writer import Recorder
 try:
     import sqlalchemy as sa
 except ImportError:  # reported by the action's require()
-    sa = None  # type: ignore[assignment]
+    sa = None  # type: ignore[assignment]  # optional: its absence is an error only where it is needed
 
 
 class Ledger:

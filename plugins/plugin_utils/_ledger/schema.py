@@ -18,7 +18,7 @@ from .failures import LedgerError
 try:
     import sqlalchemy as sa
 except ImportError:  # reported by the action's require()
-    sa = None  # type: ignore[assignment]
+    sa = None  # type: ignore[assignment]  # optional: its absence is an error only where it is needed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
