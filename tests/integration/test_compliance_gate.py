@@ -69,7 +69,10 @@ def gate(lab: Lab, tmp_path: Path) -> Any:
     def run(*arguments: str, hosts: Sequence[str] | Path = GOOD, **variables: Any) -> Run:
         given = player.variables(keyward_gate_junit_file=str(tmp_path / "gate.xml"), **variables)
         inventory = hosts if isinstance(hosts, Path) else player.inventory(only=hosts)
-        return player.run(GATE, "-e", f"@{given}", *arguments, hosts=inventory).no_traceback()
+        done = player.run(GATE, "-e", f"@{given}", *arguments, hosts=inventory).no_traceback()
+        if (tmp_path / "gate.xml").exists():
+            xmlschema.XMLSchema(published(*JUNIT)).validate(tmp_path / "gate.xml")
+        return done
 
     return run
 
@@ -111,7 +114,6 @@ def test_a_fleet_that_passes_and_its_files(gate: Any, tmp_path: Path) -> None:
     assert result(run)["coverage"] == {"computers": 3, "observed": 3, "verdicts": 3, "judged": 3, "passing": 3, "min_coverage": 0.9}
     assert run.report["requirements"]["min_coverage"] == 0.9
     assert "COMPLIANT: " in run.output
-    xmlschema.XMLSchema(published(*JUNIT)).validate(tmp_path / "gate.xml")
     suites = {suite.name: suite for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "gate.xml"))}
     assert {name: (suite.tests, suite.failures + suite.errors) for name, suite in suites.items()} == {
         "coverage": (4, 0),
@@ -131,7 +133,6 @@ def test_a_finding_and_the_baseline(gate: Any, tmp_path: Path) -> None:
     (failure,) = result(run)["failures"]
     assert (failure["code"], failure["computer"], failure["volume"]) == ("KW-VOL-004", "lonely", "C:")
     assert "1. KW-VOL-004 (high), 1 time: lonely C:" in run.output
-    xmlschema.XMLSchema(published(*JUNIT)).validate(tmp_path / "gate.xml")
     # the same once more: known when the last report is the baseline
     earlier.write_text(json.dumps(run.report), encoding="utf-8")
     known = gate(hosts=[*GOOD, "lonely"], keyward_gate_baseline=str(earlier))

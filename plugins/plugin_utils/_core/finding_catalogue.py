@@ -57,7 +57,8 @@ _VERDICTS = {
         _H,
         "No required store holds a recovery password of this volume; if it locks, its data is lost",
         f"Back up the password that the volume has now ({_BACK_UP}) and run the report again; a computer encrypted before it joined "
-        "the directory or got its policy never does so by itself. Do not clear the TPM, re-image or update firmware before that.",
+        "the directory or got its policy never does so by itself. Do not clear the TPM, re-image or update firmware before that. A "
+        "key in a personal Microsoft account cannot be seen from here and does not count.",
     ),
     "KW-VOL-005": Meaning(
         "at_risk",
