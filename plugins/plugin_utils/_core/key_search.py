@@ -116,7 +116,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceProblem:
-    """Something in a source that could not be used, while the rest could: ``where`` (a path, an object), and why; never a digit of a key."""
+    """Something in a source that could not be used while the rest could: ``where`` (a path, an object), and why; never a key's digit."""
 
     where: str
     text: str
