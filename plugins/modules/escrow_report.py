@@ -290,6 +290,10 @@ summary:
           description: Proofs that were made, whatever they came to.
           type: int
           returned: with O(proof=live)
+        remembered:
+          description: Those of C(made) that an earlier run had made and the ledger kept, so that this run did not repeat them.
+          type: int
+          returned: with O(proof=live)
         proven:
           description: Proofs in which the password opened the live key package.
           type: int

@@ -27,8 +27,8 @@ _KEY_TEXT = (
     "flags passing could_not_look name verdict observed_at not_observed identities inventory dns_name ad_guid entra_device_id "
     "serial hardware_uuid joins unmatched_entries key_id store why location created defects volume device_id persistent_id type "
     "in_scope method conversion protection encrypted_percent protectors nodes errors read code message severity computer remedy "
-    "intune enrolments last_sync encrypted proofs wanted made proven refuted inconclusive not_read values_read days_until_all directory "
-    "without_package outcome basis made_at observed_from trend runs at escrow before after waiting median_hours"
+    "intune enrolments last_sync encrypted proofs wanted made remembered proven refuted inconclusive not_read values_read days_until_all "
+    "directory without_package outcome basis made_at observed_from trend runs at escrow before after waiting median_hours"
 )
 REPORT_KEYS = frozenset(_KEY_TEXT.split())
 #: those that may be missing where they belong (the same test)

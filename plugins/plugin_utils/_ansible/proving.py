@@ -109,6 +109,7 @@ class _Run:
     done: int = 0
     memory: Memory | None = None
     unread: set[EntryRef] = field(default_factory=set)
+    remembered: int = 0
 
     def prove(self) -> None:
         """Batch after batch, until the plan or the time is at its end."""
@@ -204,6 +205,7 @@ class _Run:
                 self.memory.remember(entry, target.key_id, record.datum, record.outcome, record.basis, moment, record.reason)
         made = EntryProof(outcome=Outcome(record.outcome), basis=Basis.LIVE, made_at=moment, reason=record.reason)
         self.made[ref, target.key_id, target.place] = made
+        self.remembered += 1
         return True
 
     def _drop(self, batch: Sequence[Target]) -> None:
@@ -299,6 +301,7 @@ def _sums(run: _Run, limits: ProofLimits) -> ProofSums:
     return ProofSums(
         wanted=plan.wanted,
         made=live.total(),
+        remembered=run.remembered,
         proven=live[Outcome.PROVEN],
         refuted=live[Outcome.REFUTED],
         inconclusive=live[Outcome.INCONCLUSIVE],

@@ -64,7 +64,8 @@ class ProofSums:
 
     Args:
         wanted: pairs that were to be proven.
-        made: proofs that were made; the sum of ``proven``, ``refuted`` and ``inconclusive``.
+        made: proofs that hold; the sum of ``proven``, ``refuted`` and ``inconclusive``.
+        remembered: of those, how many an earlier run had made, so that this one did not repeat them.
         not_read: pairs whose value was not read: beyond the budget or the time, without the right, or gone.
         values_read: recovery passwords that were read, each once.
         days_until_all: after how many more runs, one a day, each pair is proven once; None where no number of them will do.
@@ -74,6 +75,7 @@ class ProofSums:
 
     wanted: int = 0
     made: int = 0
+    remembered: int = 0
     proven: int = 0
     refuted: int = 0
     inconclusive: int = 0

@@ -143,6 +143,8 @@ def proofs(document: Mapping[str, Any]) -> list[str]:
     aged = f", taken {' to '.join(read)}" if read else ""
     entries = counted(sums["wanted"], "escrowed password")
     lines = [f"{sums['proven']:,} of {entries} opened the live key package{aged}; {sums['refuted']:,} did not."]
+    if sums["remembered"]:
+        lines.append(f"{sums['remembered']:,} of these proofs were remembered from earlier runs.")
     if sums["inconclusive"]:
         lines.append(f"{counted(sums['inconclusive'], 'proof')} came to no result.")
     if sums["not_read"]:

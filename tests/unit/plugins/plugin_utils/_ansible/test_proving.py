@@ -17,6 +17,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.proving
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import Computer, InventoryHost, StoreJoin
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.proof import Outcome, Proof
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.unsealing import recovery_password_key
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.ledger_types import ProofRecord
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
     Entry,
     Observation,
@@ -307,3 +308,41 @@ def test_nothing_to_prove_asks_nobody_and_says_nothing() -> None:
 def test_limits_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="limit the proofs"):
         ProofLimits(**wrong)
+
+
+@dataclass
+class Remembers:
+    """Knows one entry's proof."""
+
+    entry_id: str
+    kept: list[str] = field(default_factory=list)
+
+    def recall(self, entry: Entry, key_id: str, datum: str) -> ProofRecord | None:
+        if entry.entry_id != self.entry_id:
+            return None
+        return ProofRecord(
+            store=entry.store,
+            owner_id=entry.owner_id,
+            entry_id=entry.entry_id,
+            key_id=key_id,
+            datum=datum,
+            version="",
+            value_mark="",
+            outcome="proven",
+            basis="live",
+            made_at=NOW,
+        )
+
+    def remember(self, entry: Entry, key_id: str, datum: str, outcome: str, basis: str, made_at: datetime, reason: str) -> None:
+        self.kept.append(entry.entry_id)
+
+    def last_proven(self) -> dict[tuple[str, str, str], datetime]:
+        return {("ad", self.entry_id, ""): NOW}
+
+
+def test_the_sums_tell_what_was_remembered_from_what_was_made_now() -> None:
+    prover, memory = Prover(), Remembers("ad 1")
+    proofs = Fleet(3, ad={0: password(1), 1: password(2), 2: password(3)}).proven(prove_jobs=prover, memory=memory)
+    assert proofs.sums is not None
+    assert (proofs.sums.made, proofs.sums.remembered, proofs.sums.proven, len(prover.jobs)) == (3, 1, 3, 2)
+    assert memory.kept == ["ad 0", "ad 2"]

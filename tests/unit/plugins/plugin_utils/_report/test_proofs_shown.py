@@ -16,6 +16,7 @@ from .sample import report
 SUMS: dict[str, Any] = {
     "wanted": 9,
     "made": 4,
+    "remembered": 0,
     "proven": 2,
     "refuted": 1,
     "inconclusive": 1,
@@ -56,6 +57,7 @@ def test_the_sums_in_words_with_the_age_of_what_was_proven() -> None:
     assert overview.proofs(proven(days_until_all=None))[-1] == "With this budget and time not all of them will ever be proven."
     quiet = proven(inconclusive=0, not_read=0, without_package=0, days_until_all=0)
     assert len(overview.proofs(quiet)) == 1
+    assert overview.proofs(proven(remembered=3))[1] == "3 of these proofs were remembered from earlier runs."
 
 
 def test_the_terminal_and_the_page_say_them() -> None:
@@ -100,6 +102,7 @@ def test_when_a_proof_was_made_is_no_change_and_what_it_came_to_is() -> None:
         holding["proof"][key] = value
     assert document.same_content(one, later)
     assert not document.same_content(one, other)
+    assert document.same_content(one, proven(remembered=4))
     assert csv_table.same_content(csv_table.render(one), csv_table.render(later))
 
 
