@@ -25,7 +25,7 @@ from .._report.terminal import printable
 from .._windows.wsman.settings import ConnectionSettings
 from .collector import collector_at_rest
 from .connection import resolve_connection
-from .disclosure import Disclosure, account_name
+from .disclosure import Disclosure, task_disclosure
 from .hardening import harden_process
 from .host_options import Keywords
 from .options import Environment, OptionSpec, Rules, derive
@@ -48,9 +48,6 @@ LIBRARIES = {
     "sqlalchemy": "SQLAlchemy",
     "psycopg": "psycopg[binary]",
 }
-
-#: variables in which automation platforms name their user
-_PLATFORM_USERS = ("awx_user_name", "tower_user_name")
 
 
 class MissingLibraryError(KeywardError):
@@ -213,16 +210,14 @@ class KeywardAction(ActionBase):
         return str(task_vars.get("inventory_hostname", "")), task_vars
 
     def disclosure(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Disclosure:
-        """The disclosure gate of this task, from the options ``reason`` and ``audit_file``."""
-        platform_user = next((str(task_vars[name]) for name in _PLATFORM_USERS if task_vars.get(name)), None)
-        return Disclosure(
-            reason=params.get("reason") or "",
-            who=account_name(),
-            on_behalf_of=platform_user,
+        """The disclosure gate of this task, from the options of the fragment ``keyward.bitlocker.disclosure``."""
+        return task_disclosure(
+            task_vars,
+            params,
+            plugin=self.action_name(),
             task=str(self._task.get_name()),
-            play=str(task_vars.get("ansible_play_name", "")),
             host=self.target(task_vars)[0],
-            audit_file=params.get("audit_file"),
+            warn=self.warn,
         )
 
     def masked(self, value: Any) -> Any:

@@ -10,15 +10,21 @@ import os
 import pwd
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from .._core.redaction import Secret
 from .._errors import KeywardError, OptionError
 
 AUDIT_FILE_VARIABLE = "KEYWARD_AUDIT_FILE"
+AUDIT_SYSLOG_VARIABLE = "KEYWARD_AUDIT_SYSLOG"
+#: environment fallbacks of the options of the fragment ``keyward.bitlocker.disclosure``, for an action's ``environment``
+ENVIRONMENT = {"audit_file": AUDIT_FILE_VARIABLE, "audit_syslog": AUDIT_SYSLOG_VARIABLE}
+#: keys for one account and hour, unless more are asked for
+MAX_REVEALS = 20
 DEFAULT_AUDIT_FILE = "~/.ansible/keyward_audit.jsonl"
 SCHEMA_VERSION = 1
 #: how long another writer may hold the audit file
@@ -61,10 +67,16 @@ class Disclosure:
     play: str = ""
     host: str = ""
     on_behalf_of: str | None = None
+    plugin: str = ""
+    job: str | None = None
+    ticket: str | None = None
     audit_file: str | None = None
+    audit_syslog: str | None = None
+    max_reveals: int = MAX_REVEALS
+    warn: Callable[[str], None] | None = None
     clock: Callable[[], datetime] = _now
 
-    def disclose(self, secret: Secret[str], *, key_id: str, owner: str, source: str) -> str:
+    def disclose(self, secret: Secret[str], *, key_id: str, owner: str, source: str, action: str = "reveal") -> str:
         """Record one disclosure, then return the secret.
 
         Args:
@@ -72,6 +84,7 @@ class Disclosure:
             key_id: its protector's ID.
             owner: whose it is (a DN, a device, a file).
             source: where it was read from (ad, entra, file, vault, host).
+            action: what is done with it (reveal, lookup, copy, sheet, show, job_log, unlock).
 
         Raises:
             OptionError: there is no reason, or one of more than 1000 characters.
@@ -93,7 +106,9 @@ class Disclosure:
             "key_id": key_id,
             "owner": owner,
             "source": source,
+            "action": action,
             "reason": reason,
+            "ticket": self.ticket,
             "host": self.host,
             "play": self.play,
             "task": self.task,
@@ -157,3 +172,45 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+#: variables in which automation platforms name their user, and their job
+_PLATFORM_USERS = ("awx_user_name", "tower_user_name")
+_PLATFORM_JOBS = ("awx_job_id", "tower_job_id")
+_JOB_VARIABLES = ("CI_JOB_URL", "GITHUB_RUN_ID")
+
+
+def lookup_disclosure(
+    variables: Mapping[str, Any], params: Mapping[str, Any], plugin: str, *, warn: Callable[[str], None] | None = None
+) -> Disclosure:
+    """The gate of a lookup, which knows of its task only what its variables tell; see :func:`task_disclosure`."""
+    host = str(variables.get("inventory_hostname", ""))
+    return task_disclosure(variables, params, plugin=plugin, task=f"lookup {plugin}", host=host, warn=warn)
+
+
+def task_disclosure(
+    variables: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
+    plugin: str,
+    task: str,
+    host: str,
+    warn: Callable[[str], None] | None = None,
+) -> Disclosure:
+    """The gate, from the options of the fragment ``keyward.bitlocker.disclosure`` and from a task's variables."""
+    job = next((str(variables[name]) for name in _PLATFORM_JOBS if variables.get(name)), None)
+    return Disclosure(
+        reason=params.get("reason") or "",
+        ticket=params.get("ticket"),
+        who=account_name(),
+        on_behalf_of=next((str(variables[name]) for name in _PLATFORM_USERS if variables.get(name)), None),
+        job=job or next((os.environ[name] for name in _JOB_VARIABLES if os.environ.get(name)), None),
+        plugin=plugin,
+        task=task,
+        play=str(variables.get("ansible_play_name", "")),
+        host=host,
+        audit_file=params.get("audit_file"),
+        audit_syslog=params.get("audit_syslog"),
+        max_reveals=MAX_REVEALS if params.get("max_reveals") is None else int(params["max_reveals"]),
+        warn=warn,
+    )
