@@ -23,6 +23,7 @@ from pathlib import Path
 
 from .._core.key_proof.proof import Outcome, Proof
 from .._core.redaction import Secret
+from .proof_worker import PLAIN
 
 _PACKAGE = __name__.rpartition(".")[0]
 #: the folder that holds ``ansible_collections``
@@ -106,6 +107,9 @@ class _Pool:
         self._started = clock()
         self._stopping = threading.Event()
         self._running: set[subprocess.Popen[bytes]] = set()
+        #: why the workers are slow, and whether they are told to be
+        self._slow = ""
+        self._plain = False
         self._lock = threading.Lock()
 
     def work(self) -> None:
@@ -158,10 +162,31 @@ class _Pool:
     def _forecast(self, now: float) -> str:
         made, left = len(self.proofs), self._wanted - self._before - len(self.proofs)
         forecast = f", about {(now - self._started) / made * left:.0f} s left" if made else ""
-        return f"proofs: {self._before + made} of {self._wanted} made{forecast}"
+        slow = f"; slowly, because {self._slow}" if self._slow else ""
+        return f"proofs: {self._before + made} of {self._wanted} made{forecast}{slow}"
 
     def _start(self) -> subprocess.Popen[bytes] | None:
-        command = [sys.executable, "-I", "-c", _PROGRAM, str(_TREE)]
+        """A worker that said that it is ready. Where it ended before, over the machine code that it made, the next ones make none."""
+        while True:
+            plain = self._plain
+            worker = self._launch(plain=plain)
+            if worker is None or self._is_ready(worker):
+                return worker
+            self._end(worker)
+            if plain:
+                return None
+            self._plain, self._slow = True, "a process ended while it made machine code"
+
+    def _is_ready(self, worker: subprocess.Popen[bytes]) -> bool:
+        try:
+            said = json.loads(worker.stdout.readline()) if worker.stdout is not None else {}
+            self._slow = self._slow or str(said["slow"])
+            return said["ready"] is True
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _launch(self, *, plain: bool) -> subprocess.Popen[bytes] | None:
+        command = [sys.executable, "-I", "-c", _PROGRAM, str(_TREE), *([PLAIN] if plain else [])]
         with self._lock:
             if self._stopping.is_set():
                 return None

@@ -15,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from .. import recovery_password
 from ..redaction import Secret
 from . import unsealing
 from .datums import STRETCHED_PASSWORD, VOLUME_MASTER_KEY, only_key
 from .protector import EXTERNAL_KEY_PROTECTION, RECOVERY_PASSWORD_PROTECTION, NoProtectorError, Protector, find_protector
+from .unsealing import Rounds
 
 _VMK_SIZE = 32
 #: makes the key of a recovery password from its binary form and the salt
@@ -49,7 +51,12 @@ class Proof:
 
 
 def prove_recovery_password(
-    password: Secret[str], key_id: str, readings: Sequence[bytes], *, stretch: Stretch = unsealing.recovery_password_key
+    password: Secret[str],
+    key_id: str,
+    readings: Sequence[bytes],
+    *,
+    rounds: Rounds = unsealing.stretch,
+    stretch: Stretch | None = None,
 ) -> Proof:
     """Hold a recovery password against the protector ``key_id`` in a key package or a block of metadata.
 
@@ -57,23 +64,25 @@ def prove_recovery_password(
         password: in any form that Windows takes.
         key_id: the protector's GUID.
         readings: the package as it was read, at least once; it is refuted only where two readings hold the same protector.
+        rounds: a quicker way through the stretch; before it refutes anything it must have opened the known example.
         stretch: for tests that prove the same password very often.
 
     Raises:
         MalformedPasswordError: the password is none.
     """
     binary = recovery_password.to_binary(password)
+    make_key = stretch or partial(unsealing.recovery_password_key, rounds=rounds)
 
     def keys(protector: Protector) -> Secret[bytes] | None:
-        return stretch(binary, protector.salt) if protector.salt is not None else None
+        return make_key(binary, protector.salt) if protector.salt is not None else None
 
-    return _prove(key_id, readings, RECOVERY_PASSWORD_PROTECTION, keys, binary)
+    return _prove(key_id, readings, RECOVERY_PASSWORD_PROTECTION, keys, binary, rounds)
 
 
 def prove_external_key(key: Secret[bytes], key_id: str, readings: Sequence[bytes]) -> Proof:
     """Hold the 32 bytes of an external key (a .BEK file's) against the protector ``key_id``; see :func:`prove_recovery_password`."""
     try:
-        return _prove(key_id, readings, EXTERNAL_KEY_PROTECTION, lambda _protector: key, None)
+        return _prove(key_id, readings, EXTERNAL_KEY_PROTECTION, lambda _protector: key, None, unsealing.stretch)
     except unsealing.NoKeyError as error:
         return _inconclusive(str(error))
 
@@ -84,6 +93,7 @@ def _prove(
     protection: int,
     keys: Callable[[Protector], Secret[bytes] | None],
     binary: Secret[bytes] | None,
+    rounds: Rounds,
 ) -> Proof:
     if not readings:
         return _inconclusive("nothing was read that it could be held against")
@@ -102,7 +112,7 @@ def _prove(
         plain = unsealing.unwrap(key, box)
         if plain is not None:
             return _opened(plain, protector, binary)
-    return _not_opened(key_id, readings, protector)
+    return _not_opened(key_id, readings, protector, rounds)
 
 
 def _opened(plain: bytes, protector: Protector, binary: Secret[bytes] | None) -> Proof:
@@ -126,7 +136,7 @@ def _opened(plain: bytes, protector: Protector, binary: Secret[bytes] | None) ->
     return Proof(outcome=Outcome.PROVEN, reason="it opened the volume master key", digest=protector.digest, master_key=master_key)
 
 
-def _not_opened(key_id: str, readings: Sequence[bytes], protector: Protector) -> Proof:
+def _not_opened(key_id: str, readings: Sequence[bytes], protector: Protector, rounds: Rounds) -> Proof:
     if protector.odd:
         return _inconclusive("; ".join(protector.odd), protector)
     if len(readings) < 2:
@@ -137,7 +147,7 @@ def _not_opened(key_id: str, readings: Sequence[bytes], protector: Protector) ->
         return _inconclusive(f"the second reading: {error}", protector)
     if any(digest != protector.digest for digest in again):
         return _inconclusive("two readings of the protector differ", protector)
-    if not unsealing.self_test():
+    if not unsealing.self_test(rounds):
         return _inconclusive("the cryptography of this machine does not open a known example", protector)
     return Proof(outcome=Outcome.REFUTED, reason="it does not open the volume master key", digest=protector.digest)
 

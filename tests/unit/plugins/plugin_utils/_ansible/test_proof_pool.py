@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import proof_pool
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.proof_pool import ProofJob, prove_all
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.proof import Outcome
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
@@ -101,20 +102,63 @@ def test_the_time_limit_keeps_what_is_proven_and_ends_the_workers() -> None:
     assert not children()
 
 
-def test_a_worker_that_is_killed_costs_its_own_job_alone() -> None:
-    def kill_one() -> None:
-        for _unused in range(500):
-            for pid in children():
-                os.kill(pid, signal.SIGKILL)
-                return
-            time.sleep(0.01)
+def kill_a_child() -> None:
+    """The first that is seen within some seconds."""
+    for _unused in range(500):
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+            return
+        time.sleep(0.01)
 
+
+def test_a_worker_that_is_killed_costs_its_own_job_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = threading.Event()
+    to_line = ProofJob.to_line
+
+    def watched(one: ProofJob, number: int) -> bytes:
+        given.set()
+        return to_line(one, number)
+
+    def kill_one() -> None:
+        assert given.wait(30)
+        kill_a_child()
+
+    monkeypatch.setattr(ProofJob, "to_line", watched)
     killer = threading.Thread(target=kill_one)
     killer.start()
     proofs = prove_all([slow_job(0), job(1), job(2)], say=lambda _text: None, workers=1)
     killer.join()
     assert (proofs[0].outcome, proofs[0].reason) == (Outcome.INCONCLUSIVE, "the process that was to prove it ended")
     assert [proofs[1].outcome, proofs[2].outcome] == [Outcome.PROVEN, Outcome.PROVEN]
+
+
+def test_a_worker_that_ends_over_its_machine_code_knows_no_job_yet_and_costs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[bytes]] = []
+    said: list[str] = []
+    # as if LLVM had ended the process
+    dying = proof_pool._PROGRAM.replace("proof_worker.main()", "('plain' in sys.argv) and proof_worker.main()")
+    monkeypatch.setattr(proof_pool, "_PROGRAM", dying)
+    monkeypatch.setattr(proof_pool, "_PROGRESS_SECONDS", 0.0)
+    to_line = ProofJob.to_line
+
+    def watched(one: ProofJob, number: int) -> bytes:
+        started.extend(children().values())
+        return to_line(one, number)
+
+    monkeypatch.setattr(ProofJob, "to_line", watched)
+    proofs = prove_all([job(0), slow_job(1), job(2)], say=said.append, workers=1)
+    assert [proofs[0].outcome, proofs[2].outcome] == [Outcome.PROVEN, Outcome.PROVEN]
+    assert proofs[1].reason != "the process that was to prove it ended"
+    assert len(started) == 3
+    assert all(b"plain" in arguments for arguments in started)
+    assert said[-1].endswith("; slowly, because a process ended while it made machine code")
+
+
+def test_workers_that_never_come_up_leave_honest_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_pool, "_PROGRAM", "raise SystemExit(1)")
+    proofs = prove_all([job(0), job(1)], say=lambda _text: None, workers=1)
+    assert {proof.outcome for proof in proofs.values()} == {Outcome.INCONCLUSIVE}
+    assert not children()
 
 
 def test_an_interrupt_ends_the_workers() -> None:
