@@ -15,6 +15,10 @@ SOURCES = sorted(path for path in PLUGINS.rglob("*.py") if "__pycache__" not in 
 #: file and function -> why a secret must leave its type there
 EXITS = {
     ("plugin_utils/_ansible/disclosure.py", "disclose"): "the disclosure gate: to a user, after its audit record",
+    ("filter/recovery_key_spoken.py", "read_out"): "a filter: its user's own value, in words, into its user's own template",
+    ("plugin_utils/_core/recovery_password_forms.py", "_said"): "the words of a group; the result is a Secret again",
+    ("plugin_utils/_core/recovery_password_forms.py", "digits"): "taking out separators; the result is a Secret again",
+    ("plugin_utils/_core/recovery_password_forms.py", "groups"): "taking it apart; the results are Secrets again",
     ("plugin_utils/_core/recovery_password.py", "parse"): "arithmetic on the digits; the result is a Secret again",
     ("plugin_utils/_core/recovery_password.py", "damaged_groups"): "arithmetic on the digits; the result is positions",
     ("plugin_utils/_ansible/proof_pool.py", "to_line"): "what is to be proven: to a worker, by its standard input",
