@@ -48,9 +48,12 @@ def moment(number: int) -> datetime:
 
 
 def text(value: str) -> str:
-    """A text that can stand in a column: bounded, without the one character that PostgreSQL refuses, and without halves of others."""
+    """A text that can stand in a column: bounded, without the one character that PostgreSQL refuses, and without halves of others.
+
+    It is a plain one, as it comes back: a member of an enumeration is spelled otherwise in a seal.
+    """
     if len(value) <= MAX_TEXT and value.isascii() and "\0" not in value:
-        return value
+        return str(value)
     return value[:MAX_TEXT].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -14,6 +14,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.ledger_
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.ledger_run import LedgerRun, ledger_run
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import judge_estate, known_computers
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost, inventory_computers
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.proof import Outcome
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.ledger_observation import at_time, observation_facts
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
     Entry,
@@ -27,6 +28,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model impo
     StoreState,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.observation import parse_observation
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.proofs import Basis
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.requirements import Requirements
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.rows import EstateJudgement
@@ -210,6 +212,20 @@ def test_a_proof_holds_for_the_same_value_and_wrapping_alone(opening: Opening) -
         assert ledger.changed_values == []
         assert ledger.recall(replace(value, value=Secret("333333-444444")), KEYS["pc01"], "datum") is None
         assert [item.change.kind for item in ledger.changed_values] == ["changed"]
+
+
+def test_a_proof_in_the_words_of_the_core_holds_too(opening: Opening) -> None:
+    value = entry("pc01", value=Secret("111111-222222"))
+    with opening() as ledger:
+        ledger.with_earlier(HOSTS, {})
+        # what the proofs of a run are told in: texts, but not plain ones
+        ledger.remember(value, KEYS["pc01"], "datum", Outcome.REFUTED, Basis.LIVE, NOW, "it does not open")
+        ledger.record(judge_estate([], [reading(*BOTH)], REQUIREMENTS, now=NOW), SCOPE)
+    with opening(NOW + timedelta(days=1)) as ledger:
+        ledger.with_earlier(HOSTS, {})
+        found = ledger.recall(value, KEYS["pc01"], "datum")
+    assert found is not None
+    assert (found.outcome, found.basis) == ("refuted", "live")
 
 
 def test_what_entra_says_of_an_entry_must_do_where_it_is_not_read(opening: Opening) -> None:
