@@ -37,6 +37,16 @@ def computer(name: str) -> str:
     return f"(&(objectCategory=computer)(|(sAMAccountName={bare}$)(cn={bare})(dNSHostName={bare})))"
 
 
+def computer_of_id(guid: str) -> str:
+    """The computer object of this objectGUID (a GUID as text)."""
+    return f"(&(objectCategory=computer)(objectGUID={octets(uuid.UUID(guid).bytes_le)}))"
+
+
+def entries_of_volume(guid: str) -> str:
+    """Recovery objects of a volume's GUID (as text), which msFVE-VolumeGuid holds and every directory indexes."""
+    return f"(&{ENTRIES}(msFVE-VolumeGuid={octets(uuid.UUID(guid).bytes_le)}))"
+
+
 def key_digits(wanted: str) -> str:
     """A key ID, or the first 8 or more characters of one, as lower-case hexadecimal digits; braces, hyphens, spaces and case do not matter.
 
