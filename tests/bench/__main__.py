@@ -76,7 +76,7 @@ def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, col
         "verdict": lambda: measure_judging(computers=given.computers, times=3),
         "report": lambda: measure_reporting(folder / "report", computers=given.computers, times=3),
         "ledger": lambda: measure_ledger(folder / "ledger", computers=given.ledger_computers),
-        "proof": lambda: measure_proofs(folder / "proof", rounds=7, jobs=16, protectors=given.proofs),
+        "proof": lambda: measure_proofs(folder / "proof", rounds=7, jobs=64, protectors=given.proofs),
         "tasks": lambda: measure_tasks(folder / "tasks", collections, hosts=given.hosts, rounds=given.rounds),
         "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=3 * given.pairs),
         "directory": lambda: measure_directory(folder / "directory", computers=given.computers, pairs=given.pairs),

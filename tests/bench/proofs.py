@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a proof costs, beside cryptsetup's of the same volume; what a second worker brings; and that of a thousand none is false.
+"""What a proof costs, beside cryptsetup's of the same volume; what a second worker brings; that a ledger spares the proofs of an earlier
+run; and that of a thousand none is false.
 
 The volumes and packages are the lab's own, with real cryptography (tests/lab/fve). A proof is one recovery password against one protector:
 the stretch, the unwrap, and what the master key opens in turn.
@@ -12,18 +13,24 @@ import resource
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.proof_pool import ProofJob, prove_all
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.proof_worker import quickest_rounds
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.proof import Outcome, prove_recovery_password
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.unsealing import Rounds
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.tests.lab.estate import values
 from ansible_collections.keyward.bitlocker.tests.lab.fve.stretching import Stretcher
 from ansible_collections.keyward.bitlocker.tests.lab.fve.volumes import FORMS, FveVolume
+from ansible_collections.keyward.bitlocker.tests.lab.lab import clear
 
 from .figures import Figure, median_of, ratio_of_rounds
 from .measure import BenchError
+from .remembered import measure_second_run
 
 RATIO_BOUND, SPEEDUP_BOUND = 2.0, 1.8
 #: different passwords and salts among the thousand protectors: the lab's own stretches cost as much as the proofs
@@ -47,11 +54,13 @@ def measure_proofs(folder: Path, *, rounds: int, jobs: int, protectors: int) -> 
     if _CRYPTSETUP is None:
         raise BenchError("cryptsetup is missing. Install with: apt-get install -y --no-install-recommends cryptsetup-bin")
     folder.mkdir(parents=True, exist_ok=True)
+    clear(folder / "remembered")
     stretcher = Stretcher(folder / "stretched-keys")
     try:
         return [
             *_cost(folder, stretcher, rounds),
             _speedup(stretcher, rounds=max(rounds // 2, 1), jobs=jobs),
+            measure_second_run(folder / "remembered", stretcher),
             *_false_words(stretcher, protectors),
         ]
     finally:
@@ -68,24 +77,45 @@ def _cost(folder: Path, stretcher: Stretcher, rounds: int) -> list[Figure]:
     key.write_text(password, encoding="ascii")
     package = volume.package(key_id)
     costs = []
+    # as a worker does
+    quickest, slow = quickest_rounds()
     for _unused in range(rounds):
-        costs.append({"ours": _our_proof(password, key_id, package), "cryptsetup": _theirs(image, key)})
+        costs.append({"ours": _our_proof(password, key_id, package, quickest), "cryptsetup": _theirs(image, key)})
     ratio = ratio_of_rounds(costs, "ours", "cryptsetup")
+    start = median(_start() for _unused in range(rounds))
+    means = f"hashlib, because {slow}" if slow else "machine code by llvmlite"
     return [
         Figure(
             name="proof_cpu_ratio_to_cryptsetup",
             value=round(ratio, 2),
             unit="x",
             bound=RATIO_BOUND,
-            note=f"CPU of one proof over that of cryptsetup open --test-passphrase of the volume, median of {rounds} interleaved rounds",
+            note=f"CPU of one proof in a worker that has started ({means}) over that of cryptsetup open --test-passphrase of the volume, "
+            f"median of {rounds} interleaved rounds; a worker's start costs {start:.2f} s once",
         ),
         Figure(name="proof_cpu_seconds", value=round(median_of(costs, "ours"), 3), unit="s", note="one recovery password, one core"),
+        Figure(name="proof_worker_start_seconds", value=round(start, 3), unit="s", note="CPU of a worker that has nothing to prove"),
     ]
 
 
-def _our_proof(password: str, key_id: str, package: bytes) -> float:
+def _start() -> float:
+    """CPU of a worker from its start to its end, with a job that there is nothing for."""
+    before = _children_cpu()
+    job = ProofJob(key_id=str(uuid.UUID(int=1)), secret=Secret(bytes(32)), readings=[])
+    proofs = prove_all([job], say=lambda _line: None, workers=1)
+    if proofs[0].outcome is not Outcome.INCONCLUSIVE:
+        raise BenchError("something was proven of nothing")
+    return _children_cpu() - before
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _our_proof(password: str, key_id: str, package: bytes, rounds: Rounds) -> float:
     begun = time.process_time()
-    proof = prove_recovery_password(Secret(password), key_id, [package, package])
+    proof = prove_recovery_password(Secret(password), key_id, [package, package], rounds=rounds)
     spent = time.process_time() - begun
     if proof.outcome is not Outcome.PROVEN:
         raise BenchError(f"the right password was not proven: {proof.reason}")
@@ -93,13 +123,13 @@ def _our_proof(password: str, key_id: str, package: bytes) -> float:
 
 
 def _theirs(image: Path, key: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _children_cpu()
     command = [str(_CRYPTSETUP), "open", "--type", "bitlk", "--test-passphrase", "--key-file", str(key), str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = _children_cpu() - before
     if done.returncode != 0:
         raise BenchError(f"cryptsetup does not open the lab's volume: {done.stderr.strip()}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent
 
 
 def _speedup(stretcher: Stretcher, *, rounds: int, jobs: int) -> Figure:
