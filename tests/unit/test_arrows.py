@@ -31,7 +31,7 @@ ALLOWED["_core"] = {"_errors"}
 
 #: what _core may use of the standard library: nothing that reaches outside the process
 _PURE_NAMES = """
-    __future__ abc base64 binascii bisect calendar collections contextlib dataclasses datetime decimal enum fractions functools hashlib
+    __future__ abc base64 binascii bisect calendar collections contextlib csv dataclasses datetime decimal enum fractions functools hashlib
     heapq hmac html io itertools json math operator re secrets statistics string struct textwrap types typing unicodedata uuid zlib
 """
 PURE = frozenset(_PURE_NAMES.split())

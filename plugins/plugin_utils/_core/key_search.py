@@ -94,6 +94,8 @@ class Candidate:
     the owner, ``location`` where exactly it lies (a DN, a device ID, a path). ``computers`` are names of the computer that it belongs to,
     as far as the source says (lower case). ``volume`` is a letter, mount point or os|fixed|removable where known. ``deleted_owner``: its
     owner was deleted. ``live``: the computer itself lists this protector now. ``readable`` False: its value cannot be had by this account.
+    ``type`` ``external_key``: a .BEK file, listed so that it is known of; it has no recovery password. A file may show no more of a key
+    ID than its first eight digits: ``key_id`` is those.
     ``handle`` is for the source that made it and for nobody else.
     """
 
@@ -111,6 +113,7 @@ class Candidate:
     live: bool = False
     readable: bool = True
     defects: tuple[str, ...] = ()
+    type: str = "recovery_password"
     handle: object = field(default=None, repr=False, compare=False)
 
 
