@@ -10,6 +10,8 @@ LAB_SEED ?= 1
 LAB_COPIES ?= 1
 LAB_PROOF ?= none
 LAB_FAULT ?=
+# 1: keep a ledger, change and remove keys, run a second time; needs LAB_PROOF=live
+LAB_AGAIN ?=
 # ad: the directory alone
 LAB_STORES ?= ad,entra
 LAB_DIR ?= build/lab
@@ -57,9 +59,9 @@ tree: .collections/ansible_collections/keyward/bitlocker
 
 # --- the product on a lab ---------------------------------------------------------------------------------------------------------------
 
-demo: .venv/.runtime tree ## the escrow report on a lab of real Samba, a simulated Entra tenant and Windows hosts (LAB_HOSTS, LAB_SEED, LAB_COPIES, LAB_FAULT, LAB_STORES=ad)
+demo: .venv/.runtime tree ## the escrow report on a lab of real Samba, a simulated Entra tenant and Windows hosts (LAB_HOSTS, LAB_SEED, LAB_COPIES, LAB_PROOF=live, LAB_AGAIN=1, LAB_FAULT, LAB_STORES=ad)
 	@sh tests/tools/system_packages.sh lab
-	@$(BIN)/python -m $(LAB) demo --dir build/demo $(LAB_OPTIONS)
+	@$(BIN)/python -m $(LAB) demo --dir build/demo $(LAB_OPTIONS) $(if $(LAB_AGAIN),--again)
 
 lab: .venv/.runtime tree ## start a lab and leave it running; prints commands to try
 	@sh tests/tools/system_packages.sh lab

@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--dir", type=Path, required=True, help="folder of the lab")
         if name in ("up", "run", "demo", "serve"):
             _add_options(command)
+        if name == "demo":
+            text = "keep a ledger, change and remove keys that were proven, run a second time (needs --proof live)"
+            command.add_argument("--again", action="store_true", help=text)
         if name == "run":
             command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
     return top
@@ -107,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(folder, lab_options(given))
         Background(folder).refuse_if_running()
         if given.command == "demo":
-            return demo.run(folder, lab_options(given))
+            return demo.run(folder, lab_options(given), again=given.again)
         return _run(folder, lab_options(given), [word for word in given.words if word != "--" or word != given.words[0]])
     except EXPECTED as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -2,7 +2,7 @@
 """The demo: a lab, the playbook as a user runs it, the report, and whether it says what is true.
 
 ``run`` clears its folder and leaves the report in every form and ``truth.json`` there, what ansible-playbook said in ``playbook.log``, and
-the logs of the lab below ``lab/``.
+the logs of the lab below ``lab/``. With ``again`` there is a ledger, and a second run below ``again/``: see later.py.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.keyward.bitlocker.tests.lab import recap
+from ansible_collections.keyward.bitlocker.tests.lab import later, recap
 from ansible_collections.keyward.bitlocker.tests.lab.estate.compare import compare
-from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions, clear
+from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabError, LabOptions, clear
 
 PLAYBOOK = "keyward.bitlocker.escrow_report"
 REPORT = "escrow-report.json"
 LOG = "playbook.log"
+STORES = {"ad": "Active Directory", "entra": "Entra ID"}
 #: what a person does with each file
 FILES = {
     "escrow-report.html": "open it in a browser",
@@ -35,28 +36,53 @@ FILES = {
 }
 
 
-def run(folder: Path, options: LabOptions, *, arguments: tuple[str, ...] = ()) -> int:
+def run(folder: Path, options: LabOptions, *, again: bool = False, arguments: tuple[str, ...] = ()) -> int:
     """Play the demo; returns 0 when the playbook succeeded and the report equals the truth.
 
     Args:
         folder: cleared first; must be empty, new, or a demo's own.
         options: what kind of lab; with a fault the run is told to accept an incomplete report.
+        again: keep a ledger, change and remove keys that were proven, and run a second time; both reports must equal their truths.
         arguments: more arguments for ansible-playbook.
+
+    Raises:
+        LabError: a second run was asked for that could show nothing.
     """
+    if again and (options.proof != "live" or options.fault is not None):
+        raise LabError("a second run shows what became of keys that the first one proved: it needs --proof live and no fault")
     folder = folder.resolve()
     clear(folder)
     started = time.monotonic()
     with Lab(folder / "lab", options) as lab:
         print(f"lab up after {time.monotonic() - started:.1f} s: {_size(lab)}", flush=True)
-        command = ["ansible-playbook", "-i", str(lab.inventory_file), "-e", f"@{lab.vars_file}", "-e", f"keyward_dest={folder}"]
-        if options.fault is not None:
-            command += ["-e", "keyward_allow_incomplete=true"]
-        environment = {"ANSIBLE_FORKS": "10", **_colours(), **lab.environment()}
-        print("$ " + " ".join(["ansible-playbook", "-i", "inventory.yml", "-e", "@estate.yml", PLAYBOOK]), flush=True)
-        code = _play([*command, *arguments, PLAYBOOK], environment, folder)
-        shutil.copy(lab.truth_file, folder / "truth.json")
+        kept = ("-e", json.dumps({"keyward_ledger": _ledger(folder)})) if again else ()
+        code, first = _run(lab, folder, (*kept, *arguments)), 0
+        if again and code == 0:
+            first = _conclude(folder, code)
+            for item in later.go_on(lab):
+                print(f"meanwhile: {item.computer} {item.volume}: the key in {STORES[item.store]} {item.kind}", flush=True)
+            folder = folder / "again"
+            folder.mkdir()
+            code = _run(lab, folder, (*kept, *arguments))
     print(f"lab stopped; {time.monotonic() - started:.1f} s in all")
-    return _conclude(folder, code)
+    return _conclude(folder, code) or first
+
+
+def _ledger(folder: Path) -> dict[str, str]:
+    """The option ``ledger``: the database and the key that its rows are sealed with, not beside each other."""
+    return {"path": str(folder / "ledger" / "ledger.db"), "hmac_key_file": str(folder / "ledger.key")}
+
+
+def _run(lab: Lab, folder: Path, arguments: tuple[str, ...]) -> int:
+    """One run, whose report and truth are left in the folder; the playbook's return code."""
+    command = ["ansible-playbook", "-i", str(lab.inventory_file), "-e", f"@{lab.vars_file}", "-e", f"keyward_dest={folder}"]
+    if lab.options.fault is not None:
+        command += ["-e", "keyward_allow_incomplete=true"]
+    environment = {"ANSIBLE_FORKS": "10", **_colours(), **lab.environment()}
+    print("$ " + " ".join(["ansible-playbook", "-i", "inventory.yml", "-e", "@estate.yml", PLAYBOOK]), flush=True)
+    code = _play([*command, *arguments, PLAYBOOK], environment, folder)
+    shutil.copy(lab.truth_file, folder / "truth.json")
+    return code
 
 
 def _size(lab: Lab) -> str:

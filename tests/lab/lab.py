@@ -201,6 +201,8 @@ class Lab:
         if self.entra is not None:
             self._running.callback(self.entra.stop)
             self.entra.start(estate_file, {"PYTHONPATH": python_path()})
+        if options.proof == "live":
+            played.stretch_ahead(self.estate, stretching.shared())
         self._start_hosts(self.authority, estate_file)
         self._write_files()
 

@@ -35,6 +35,8 @@ test)
     want git -- have git
     want chromium -- have chromium
     want cryptsetup-bin -- dpkg -s cryptsetup-bin
+    # every exec of a run that proves, with its arguments and environment
+    want strace -- have strace
     # the ledger on its other database: the tests start one of their own
     want postgresql -- dpkg -s postgresql
     ;;

@@ -64,12 +64,43 @@ def package(host: LabHost, volume: LabVolume, protector: LabProtector, reading: 
     return made.package(key_id, identifier=key_id if reading.frame == "protector" else None)
 
 
+def secret_parts(host: LabHost, volume: LabVolume, protector: LabProtector, stretch: Stretch) -> dict[str, bytes]:
+    """What of a recovery password's key package is like nothing else, in whatever frame, with the keys that it leads to.
+
+    A package that is wrapped anew in every call has other parts then.
+    """
+    made = _volume(volume, "current", stretch)
+    form = form_of(host, volume, protector)
+    _add(made, volume, protector, form, Reading())
+    salt, password = made.salt(protector.key_id), protector.password or _unknown_password(protector.key_id)
+    found = {"salt": salt, "master key": made.vmk, "disk key": made.fvek, "binary password": sealing.password_bytes(password)}
+    if not form.fips:
+        found["stretched key"] = stretch(password, salt)
+    return found | {f"box {number}": box for number, box in enumerate(made.sealed)}
+
+
 def give_packages(estate: Estate, stretch: Stretch) -> None:
     """Give every entry the package that its ``package`` stands for."""
     entries = [entry for entry in estate.entries if entry.package is not None]
     with ThreadPoolExecutor(max_workers=8) as pool:
         for entry, made in zip(entries, pool.map(lambda entry: filed_package(estate, entry, stretch), entries), strict=True):
             entry.key_package = made
+
+
+def stretch_ahead(estate: Estate, stretch: Stretch) -> None:
+    """Make every stretch that the hosts of a run will need, on all cores: a host that first made its own would answer too late."""
+    wanted = [
+        (volume, protector)
+        for host in estate.hosts
+        if host.fault is None and host.bitlocker_installed
+        for volume in host.volumes
+        for protector in volume.protectors
+        if protector.type == RECOVERY_PASSWORD and protector.password and protector.package in ("sound", "unsteady")
+    ]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        made = pool.map(lambda item: stretch(item[1].password or "", _volume(item[0], "current", stretch).salt(item[1].key_id)), wanted)
+        for _unused in made:
+            pass
 
 
 def filed_package(estate: Estate, entry: LabEntry, stretch: Stretch) -> bytes:

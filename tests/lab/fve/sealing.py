@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ansible_collections.keyward.bitlocker.tests.lab.fve import datums
@@ -47,12 +47,15 @@ class Sealer:
 
     moment: datetime
     counter: int = 2
+    #: what was sealed: check and ciphertext of each box
+    sealed: list[bytes] = field(default_factory=list)
 
     def seal(self, key: bytes, plain: bytes, *, role: int = datums.PROPERTY) -> bytes:
         """A box around ``plain``."""
         nonce = struct.pack("<QI", datums.filetime(self.moment), self.counter)
         self.counter += 1
         sealed = AESCCM(key, tag_length=16).encrypt(nonce, plain, None)
+        self.sealed.append(sealed[-16:] + sealed[:-16])
         return datums.box(nonce, sealed[-16:], sealed[:-16], role=role)
 
 

@@ -70,6 +70,11 @@ class FveVolume:
         self._sealer = sealing.Sealer(moment=self.created)
         self._fvek_box = self._sealer.seal(self.vmk, datums.sealed_key(self.method, self.fvek), role=datums.FVEK_ROLE)
 
+    @property
+    def sealed(self) -> list[bytes]:
+        """Check and ciphertext of each box that was made for it."""
+        return list(self._sealer.sealed)
+
     def skip_nonces(self, number: int) -> None:
         """Leave nonces out, as if other protectors had taken them."""
         self._sealer.counter += number
