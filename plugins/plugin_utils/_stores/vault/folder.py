@@ -23,7 +23,7 @@ from pathlib import Path
 from ..._core.vault_record import Machine, is_guid
 from ..._core.vault_text import MAX_LENGTH, Card, read_card
 from ..._errors import BadDataError, KeywardError, StoreDownError
-from .sealing import ENDINGS
+from .sealing import ANSIBLE_VAULT, ENDINGS
 
 CARD_ENDING = ".card.json"
 #: Ansible Vault writes two digits a byte twice over, and lines; age's armour is shorter
@@ -154,6 +154,15 @@ def card_of(folder: Path, files: MachineFiles) -> Card | None:
         return read_card(text, files.stem + CARD_ENDING)
     except (KeywardError, UnicodeDecodeError):
         return None
+
+
+def files_now(folder: Path, known: MachineFiles) -> MachineFiles:
+    """One machine's files as they are now, without a listing of the whole folder: those that were known, and those its card names."""
+    files = MachineFiles(known.stem, card=(folder / (known.stem + CARD_ENDING)).exists())
+    card = card_of(folder, files)
+    names = {*known.parts, *(card.parts if card else ()), known.stem + ENDINGS[ANSIBLE_VAULT]}
+    files.parts = sorted(name for name in names if os.path.lexists(folder / name))
+    return files
 
 
 def read_parts(folder: Path, files: MachineFiles) -> tuple[Mapping[str, bytes], list[KeywardError]]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from ..._core.key_search import Candidate, CandidateValue, SourceAnswer, SourceProblem, Term, TermKind
 from ..._core.model import StoreState
 from ..._core.vault_record import KeyCopy, Machine, MachineCopies
-from ..._core.vault_text import CardKey, read_body
 from ..._errors import BadDataError, KeywardError, StoreDownError
-from .folder import MachineFiles, card_of, digest_of, key_id_in, list_machines, read_parts, read_sealed
-from .sealing import Sealer, sealer_for, sealing_of
+from .folder import key_id_in, list_machines, read_sealed
+from .machine import MachineState, load_machine, open_part
+from .sealing import Sealer
 from .settings import VaultSettings
 
 VAULT = "vault"
@@ -23,13 +23,16 @@ CONFLICTING = "the second copy holds another value for this key ID too"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """One key of the copy: whose it is, what is known of it, and the sealed file that holds it. ``card`` None: its file was opened."""
+    """One key of the copy: whose it is, what is known of it, and the sealed file that holds it.
+
+    ``opens``: something was given that opens files of its sealing.
+    """
 
     stem: str
     machine: Machine
     key: KeyCopy
     part: str
-    card: CardKey | None = None
+    opens: bool
 
 
 class Contents:
@@ -41,9 +44,9 @@ class Contents:
     def __init__(self, folder: Path, sealers: Sequence[Sealer]) -> None:
         self._folder, self._sealers = folder, sealers
         self._opened: dict[str, MachineCopies] = {}
+        self._kinds = {sealer.name for sealer in sealers if sealer.opens}
         self.problems: list[SourceProblem] = []
         self.keys: list[Copied] = []
-        self.machines: dict[str, MachineFiles] = {}
 
     def load(self) -> None:
         """Read the cards, and open the files that none describes.
@@ -51,9 +54,16 @@ class Contents:
         Raises:
             StoreDownError: the folder cannot be listed.
         """
-        self.machines = list_machines(self._folder)
-        for files in self.machines.values():
-            self._load_machine(files)
+        for files in list_machines(self._folder).values():
+            state = load_machine(self._folder, files, self._sealers)
+            self._opened.update(state.opened)
+            opens = {name: part.sealing in self._kinds for name, part in state.parts.items()}
+            state.keys.sort(key=lambda item: not opens[item.part])
+            self.keys += [
+                Copied(stem=state.stem, machine=state.machine, key=item.key, part=item.part, opens=opens[item.part])
+                for item in state.one_for_each()
+            ]
+            self._note(state)
 
     def open(self, part: str) -> MachineCopies:
         """One sealed file's content, opened once.
@@ -62,51 +72,19 @@ class Contents:
             KeywardError: it cannot be read or opened.
         """
         if part not in self._opened:
-            data = read_sealed(self._folder, part)
-            where = str(self._folder / part)
-            self._opened[part] = read_body(sealer_for(self._sealers, data, where).open(data, where), where)
+            self._opened[part] = open_part(self._sealers, read_sealed(self._folder, part), str(self._folder / part))
         return self._opened[part]
-
-    def can_open(self, part: str) -> bool:
-        """Whether something was given that opens files of this sealing."""
-        try:
-            name = sealing_of(read_sealed(self._folder, part))
-        except BadDataError:
-            return False
-        return any(sealer.name == name and sealer.opens for sealer in self._sealers)
 
     def forget(self) -> None:
         """Let every value go."""
         self._opened.clear()
 
-    def _load_machine(self, files: MachineFiles) -> None:
-        card = card_of(self._folder, files)
-        parts, problems = read_parts(self._folder, files)
-        for problem in problems:
-            self._note(problem.target, problem)
-        known = card.parts if card is not None else {}
-        told = {name for name, data in parts.items() if name in known and known[name].digest == digest_of(data)}
-        if card is not None:
-            for item in card.keys:
-                if item.part in told:
-                    self.keys.append(Copied(stem=files.stem, machine=card.machine, key=item.key, part=item.part, card=item))
-            for name in sorted(set(known) - set(files.parts)):
-                self.problems.append(SourceProblem(where=str(self._folder / name), text="A sealed file that the card names is not there."))
-        for name in parts:
-            if name not in told:
-                self._load_part(files.stem, name)
-
-    def _load_part(self, stem: str, name: str) -> None:
-        try:
-            copies = self.open(name)
-        except KeywardError as problem:
+    def _note(self, state: MachineState) -> None:
+        for name, problem in state.unknown.items():
             named = f" Its name says that it holds the key {key_id}." if (key_id := key_id_in(name)) else ""
-            self._note(str(self._folder / name), problem, named)
-            return
-        self.keys += [Copied(stem=stem, machine=copies.machine, key=key, part=name) for key in copies.keys]
-
-    def _note(self, where: str, problem: KeywardError, more: str = "") -> None:
-        self.problems.append(SourceProblem(where=where, text=f"{problem}{more}"))
+            self.problems.append(SourceProblem(where=str(self._folder / name), text=f"{problem}{named}"))
+        for name in state.lost:
+            self.problems.append(SourceProblem(where=str(self._folder / name), text="A sealed file that the card names is not there."))
 
 
 class VaultSource:
@@ -167,7 +145,7 @@ class VaultSource:
             created=item.key.created,
             volume=item.key.volume,
             volume_guid=item.key.volume_guid,
-            readable=self._loaded().can_open(item.part),
+            readable=item.opens,
             defects=(CONFLICTING,) if item.key.conflicting else (),
             handle=item,
         )
