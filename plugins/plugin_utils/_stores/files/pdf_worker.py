@@ -2,7 +2,8 @@
 # Internal to keyward.bitlocker: not an interface, may change without notice.
 """A process that takes the text out of one PDF: a line of JSON and the PDF on its standard input, one JSON text on its standard output.
 
-It is started as ``python -I`` by :mod:`.pdf` and bounds itself before it reads. It imports nothing of Ansible.
+It is started as ``python -I`` by :mod:`.pdf` and bounds itself before it reads; what a single stream may unpack to is bounded by pypdf
+(its documentation, "Security"). It imports nothing of Ansible.
 """
 
 from __future__ import annotations
@@ -18,15 +19,6 @@ from typing import Any
 MOST_MEMORY = 768 * 1024 * 1024
 #: characters of text in all
 MOST_TEXT = 16 * 1024 * 1024
-_LARGEST_STREAM = 32 * 1024 * 1024
-#: what pypdf unpacks at most of one stream, by the names that its versions have for it
-_BOUNDS = (
-    "ZLIB_MAX_OUTPUT_LENGTH",
-    "LZW_MAX_OUTPUT_LENGTH",
-    "RUN_LENGTH_MAX_OUTPUT_LENGTH",
-    "MAX_DECLARED_STREAM_LENGTH",
-    "MAX_ARRAY_BASED_STREAM_OUTPUT_LENGTH",
-)
 
 
 def main() -> None:
@@ -44,12 +36,9 @@ def main() -> None:
 def texts(content: bytes, most: int) -> dict[str, Any]:
     """``pages``: the texts; ``problem``: why there are none, as a clause."""
     try:
-        from pypdf import PdfReader, filters
+        from pypdf import PdfReader
     except ImportError:
         return {"pages": [], "problem": "pypdf cannot be imported"}
-    for name in _BOUNDS:
-        if hasattr(filters, name):
-            setattr(filters, name, min(getattr(filters, name), _LARGEST_STREAM))
     try:
         reader = PdfReader(BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
