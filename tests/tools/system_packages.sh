@@ -37,6 +37,9 @@ test)
     want cryptsetup-bin -- dpkg -s cryptsetup-bin
     # every exec of a run that proves, with its arguments and environment
     want strace -- have strace
+    # a reader of the codes on a recovery sheet, and pictures of its PDF
+    want zbar-tools -- have zbarimg
+    want poppler-utils -- have pdftoppm
     # the ledger on its other database: the tests start one of their own
     want postgresql -- dpkg -s postgresql
     ;;
