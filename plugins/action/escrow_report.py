@@ -45,7 +45,7 @@ class ActionModule(KeywardAction):
         harden_process()
         with ledger_run(params, check_mode=self.check_mode, say=self.say, warn=self.warn) as ledger:
             known = ledger.with_earlier(hosts, observations)
-            with sources.opened(now, self.say, values=proving) as stores:
+            with sources.opened(now, self.say, values=proving, versions=ledger.ledger is not None) as stores:
                 judgement = judge_fleet(
                     hosts, known, stores, requirements, now=now, say=self.say, warn=self.warn, limits=limits, memory=ledger.memory_of_proofs
                 )

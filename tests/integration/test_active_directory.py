@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import ldap3
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Entry, StoreReading, StoreState
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
@@ -77,6 +79,15 @@ def look(ground: Ground, what: Callable[[DirectoryLookup], Any], account: str = 
         reader.close()
 
 
+def replace_password(ground: Ground, location: str, password: str) -> None:
+    directory = ground.directory
+    account = directory.accounts[ADMINISTRATOR]
+    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(directory.ca_file))
+    server = ldap3.Server(directory.address, port=636, use_ssl=True, tls=tls, get_info=ldap3.NONE, connect_timeout=20)
+    with ldap3.Connection(server, account.principal, account.password, auto_bind=True, receive_timeout=20) as connection:
+        assert connection.modify(location, {"msFVE-RecoveryPassword": [(ldap3.MODIFY_REPLACE, [password])]}), connection.result
+
+
 def by_key(entries: tuple[Entry, ...], name: str) -> list[Entry]:
     return [entry for entry in entries if KEYS[name] in entry.key_ids]
 
@@ -100,6 +111,27 @@ def test_the_metadata_account_reads_all_but_what_is_hidden(ground: Ground) -> No
     assert good.created == NOW - timedelta(days=200)
     assert good.volume_guid == KEYS["other_cn"]
     assert good.defects == ()
+
+
+def test_the_metadata_account_sees_that_a_password_was_written_again(ground: Ground) -> None:
+    def versions() -> dict[str, str | None]:
+        settings = DirectorySettings.from_options(options(ground))
+        store = ActiveDirectoryStore(settings, now=NOW, versions=True)
+        try:
+            return {entry.entry_id: entry.version for entry in store.read().entries}
+        finally:
+            store.close()
+
+    before = versions()
+    assert len(before) == LIVE - 1
+    assert all(version and version.startswith("repl:1:") for version in before.values())
+    (own,) = (entry for entry in by_key(read(ground).entries, "good") if entry.owner_id == GUID_PC01)
+    assert own.version is None, "nobody asked"
+    replace_password(ground, own.location, PASSWORD.replace("123453", "111111"))
+    after = versions()
+    assert {name for name, version in after.items() if version != before[name]} == {own.entry_id}
+    assert (after[own.entry_id] or "").startswith("repl:2:")
+    replace_password(ground, own.location, PASSWORD)
 
 
 def test_damage_is_a_defect_of_its_entry(ground: Ground) -> None:
@@ -359,7 +391,7 @@ def test_the_module_reveals_with_a_reason_and_a_record(ground: Ground, tmp_path:
     twice = [entry for entry in found["entries"] if entry["key_id"] == KEYS["twice"]]
     assert [entry["conflicting"] for entry in twice] == [True, True]
     assert len({entry["recovery_password"] for entry in twice}) == 2
-    records = [json.loads(line) for line in audit.read_text().splitlines()]
+    records = [record for line in audit.read_text().splitlines() if (record := json.loads(line))["kind"] == "disclosure"]
     given = [entry for entry in found["entries"] if entry["recovery_password"]]
     assert sorted(record["key_id"] for record in records) == sorted(entry["key_id"] for entry in given)
     assert {record["reason"] for record in records} == {"INC-4711"}

@@ -183,8 +183,8 @@ class LedgerRun:
     def recall(self, entry: Entry, key_id: str, datum: str) -> ProofRecord | None:
         """An earlier proof that holds for this entry and this very wrapping of the key, or None: then it must be made.
 
-        The entry with its value is held against the value that was proven; without it the store's word that it was not written since must
-        do, which only Entra ID gives (an entry's ID and time of creation never name another value).
+        The entry with its value is held against the value that was proven, and against the store's word of when it was written. Without the
+        value that word alone must do: in Entra ID an entry's ID and time of creation never name another value.
         """
         if self.ledger is None:
             return None
@@ -237,6 +237,8 @@ class LedgerRun:
 
 def _version(entry: Entry) -> str:
     """What the store says by itself of when the value was written; empty where it says nothing to rely on."""
+    if entry.version is not None:
+        return entry.version
     return f"created:{micros(entry.created)}" if entry.store == "entra" and entry.created is not None else ""
 
 

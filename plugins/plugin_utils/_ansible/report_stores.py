@@ -61,12 +61,17 @@ class StoreSources:
         return scope
 
     @contextmanager
-    def opened(self, now: datetime, say: Callable[[str], None], *, values: bool = False) -> Iterator[Sequence[Store]]:
-        """The stores in the order of :attr:`names`; they are let go at the end, whatever happens. ``values``: some will be asked for."""
+    def opened(
+        self, now: datetime, say: Callable[[str], None], *, values: bool = False, versions: bool = False
+    ) -> Iterator[Sequence[Store]]:
+        """The stores in the order of :attr:`names`; they are let go at the end, whatever happens.
+
+        ``values``: some will be asked for. ``versions``: a ledger wants to know of each entry when it was written.
+        """
         with ExitStack() as stack:
             stores: list[Store] = []
             if self.directory is not None:
-                stores.append(stack.enter_context(closing(ActiveDirectoryStore(self.directory, now=now, progress=say))))
+                stores.append(stack.enter_context(closing(ActiveDirectoryStore(self.directory, now=now, progress=say, versions=versions))))
             if self.tenant is not None:
                 stores.append(stack.enter_context(closing(EntraStore(self.tenant, now=now, progress=say, values=values))))
             yield stores

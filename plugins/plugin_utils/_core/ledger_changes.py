@@ -34,7 +34,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldEntry:
-    """An entry as the ledger remembers it: no value, no location. ``version`` None: nobody read it."""
+    """An entry as the ledger remembers it: no value, no location. ``version`` None: the store did not say."""
 
     entry_id: str
     key_ids: tuple[str, ...]
@@ -45,7 +45,8 @@ class HeldEntry:
     @classmethod
     def of(cls, entry: Entry) -> HeldEntry:
         """From a store's entry."""
-        return cls(entry_id=entry.entry_id, key_ids=tuple(sorted(entry.key_ids)), created=entry.created, readable=entry.readable)
+        key_ids = tuple(sorted(entry.key_ids))
+        return cls(entry_id=entry.entry_id, key_ids=key_ids, created=entry.created, version=entry.version, readable=entry.readable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -298,6 +298,8 @@ class Entry:
     none where no ID can be read. ``defects`` are sentences that say what is malformed (empty for a sound entry).
     ``readable`` False: only its name is visible to this account. ``value`` is set only when values were asked for.
     ``volume_type`` is what the store says of the volume (Entra: os, fixed, removable), None where it says nothing.
+    ``version`` is what the store says by itself of when the value was written (``kind:…``, compared and nothing else), None where it says
+    nothing or was not asked.
     """
 
     store: str
@@ -312,6 +314,7 @@ class Entry:
     readable: bool = True
     defects: tuple[str, ...] = ()
     value: Secret[str] | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from ..._core.model import Entry, Owner
 from .message import RawEntry
+from .replication import METADATA_ATTRIBUTE, password_version
 
 STORE = "ad"
 
@@ -25,6 +26,7 @@ _LOOKS_LIKE_RECOVERY_NAME = re.compile(r"^\d{4}-\d{2}-\d{2}T[^{]{0,40}\{")
 _GENERALIZED_TIME = re.compile(r"^(\d{4})(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:(\d\d))?)?(?:[.,]\d{1,9})?(Z|[+-]\d\d(?:\d\d)?)$", re.ASCII)
 _ACCOUNT_DISABLED = 0x2
 _CLUSTER_SERVICE = "msclustervirtualserver/"
+_METADATA = METADATA_ATTRIBUTE.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ def parse_entry(raw: RawEntry, owner_id: str, *, deleted: bool = False) -> Entry
 
     The key ID is msFVE-RecoveryGuid's and the name's. Where they disagree the entry stands for both and is malformed; where one cannot be
     read the other counts, and the entry is malformed; where neither can, it has no key ID. The schema demands the attribute, so an object
-    without it is one whose attribute this account may not read.
+    without it is one whose attribute this account may not read. ``version`` is there where it was asked for.
     """
     name = text(raw.first("cn")) or split_dn(raw.dn)[0]
     values = list(raw.attributes.get("msfve-recoveryguid", ()))
@@ -193,6 +195,7 @@ def parse_entry(raw: RawEntry, owner_id: str, *, deleted: bool = False) -> Entry
         deleted=deleted,
         readable=bool(values),
         defects=defects,
+        version=password_version(raw.first(_METADATA)),
     )
 
 

@@ -15,6 +15,7 @@ from . import filters, parse
 from .connect import Directory, Link, connect
 from .discovery import Resolver
 from .message import RawEntry
+from .replication import METADATA_ATTRIBUTE
 from .search import BASE, NAMES_ONLY, ONE_LEVEL, Conversation, Outcome, Query
 from .settings import DirectorySettings
 
@@ -54,6 +55,7 @@ class DirectoryReader:
         now: the time by which a computer is idle.
         progress: told every few pages how far a long reading is.
         resolve: finds SRV records; the default asks DNS.
+        versions: ask of each entry when its password was written last, which triples its size.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class DirectoryReader:
         now: datetime,
         progress: Callable[[str], None] | None = None,
         resolve: Resolver | None = None,
+        versions: bool = False,
     ) -> None:
         self.settings = settings
+        self._entry_attributes = (*ENTRY_ATTRIBUTES, METADATA_ATTRIBUTE) if versions else ENTRY_ATTRIBUTES
         self.owners: dict[str, Owner] = {}
         self._scope = parse.Scope(now=now, idle_days=settings.idle_days)
         self._progress = progress
@@ -128,7 +132,7 @@ class DirectoryReader:
         """Read the metadata of the recovery objects under the bases, each once; how each search ended is appended to ``outcomes``."""
         entries: dict[str, Entry] = {}
         for base in self.bases:
-            query = Query(base=base, filter=wanted, attributes=ENTRY_ATTRIBUTES)
+            query = Query(base=base, filter=wanted, attributes=self._entry_attributes)
             for raw in self.search(query, outcomes, "recovery objects"):
                 entries[parse.dn_key(raw.dn)] = self.entry(raw)
         return self.adopt(list(entries.values()), outcomes)

@@ -35,8 +35,9 @@ class ActiveDirectoryStore:
         now: datetime,
         progress: Callable[[str], None] | None = None,
         resolve: Resolver | None = None,
+        versions: bool = False,
     ) -> None:
-        self.reader = DirectoryReader(settings, now=now, progress=progress, resolve=resolve)
+        self.reader = DirectoryReader(settings, now=now, progress=progress, resolve=resolve, versions=versions)
 
     def read(self) -> StoreReading:
         """Every computer object and every recovery object's metadata under the search bases.

@@ -174,6 +174,39 @@ def test_what_counts_as_a_change(opening: Opening, now: Entry, code: str | None)
     assert [found[0] for found in changes(judgement)] == ([code] if code else [])
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "code"),
+    [
+        ("repl:1:9:aa:7", "repl:2:10:aa:8", "KW-ESC-014"),
+        ("repl:1:9:aa:7", "repl:1:9:aa:7", None),
+        (None, "repl:2:10:aa:8", None),  # the earlier run did not ask
+        ("repl:1:9:aa:7", None, None),  # another controller does not say
+        ("other:1", "repl:2:10:aa:8", None),
+    ],
+)
+def test_metadata_alone_tells_that_a_value_was_written_again(opening: Opening, was: str | None, now: str | None, code: str | None) -> None:
+    run(opening, reading(entry("pc01", version=was), entry("pc02", version="repl:1:1:bb:1")))
+    later = reading(entry("pc01", version=now), entry("pc02", version="repl:1:1:bb:1"))
+    judgement, _report = run(opening, later, at=NOW + timedelta(days=1))
+    assert changes(judgement) == ([(code, "pc01.corp.example", "C:")] if code else [])
+
+
+def test_a_proof_is_made_again_where_the_value_was_written_again(opening: Opening) -> None:
+    value = entry("pc01", value=Secret("111111-222222"), version="repl:1:9:aa:7")
+    with opening() as ledger:
+        ledger.with_earlier(HOSTS, {})
+        ledger.remember(value, KEYS["pc01"], "datum", "proven", "live", NOW, "it opened")
+        ledger.record(judge_estate([], [reading(*BOTH)], REQUIREMENTS, now=NOW), SCOPE)
+    with opening(NOW + timedelta(days=1)) as ledger:
+        ledger.with_earlier(HOSTS, {})
+        assert ledger.recall(value, KEYS["pc01"], "datum") is not None
+        assert ledger.recall(replace(value, value=None), KEYS["pc01"], "datum") is not None, "what was not read in time"
+        assert ledger.recall(replace(value, version="repl:2:10:aa:8"), KEYS["pc01"], "datum") is None
+        assert ledger.recall(replace(value, version="repl:2:10:aa:8", value=None), KEYS["pc01"], "datum") is None
+        assert ledger.recall(replace(value, version=None), KEYS["pc01"], "datum") is not None, "the same value; nobody says more"
+        assert ledger.recall(replace(value, value=Secret("9")), KEYS["pc01"], "datum") is None, "the value is held against it all the same"
+
+
 def test_check_mode_reads_and_writes_nothing(opening: Opening) -> None:
     said_so: list[str] = []
     with pytest.raises(OptionError), opening(check_mode=False, warn=said_so.append) as ledger:

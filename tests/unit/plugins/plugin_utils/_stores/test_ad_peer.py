@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -124,8 +125,8 @@ class Peers:
         }
         return DirectorySettings.from_options(given | options)
 
-    def store(self, peer: ScriptedLdap, **options: Any) -> ActiveDirectoryStore:
-        store = ActiveDirectoryStore(self.settings(peer, **options), now=NOW)
+    def store(self, peer: ScriptedLdap, *, versions: bool = False, **options: Any) -> ActiveDirectoryStore:
+        store = ActiveDirectoryStore(self.settings(peer, **options), now=NOW, versions=versions)
         self._stack.callback(store.close)
         return store
 
@@ -146,6 +147,20 @@ def proper(searches: Sequence[SearchRequest]) -> None:
         assert names
         assert not names & {"*", "+", "msfve-recoverypassword", "msfve-keypackage"}
         assert request.scope == ldap_wire.BASE or request.page is not None
+
+
+def test_only_a_ledger_asks_when_a_password_was_written(peers: Peers) -> None:
+    stamp = struct.pack("<IIq16sqq", 0x000907AC, 3, 77, bytes(16), 5, 6)
+    metadata = [struct.pack("<IIII", 1, 0, 1, 0) + stamp]
+    stamped = [*ESTATE[:-2], recovery(21, 1, replPropertyMetaData=metadata), recovery(22, 2, replPropertyMetaData=[b"nothing to be read"])]
+    peer = peers.peer(MemoryDirectory(stamped))
+    assert {entry.version for entry in peers.store(peer).read().entries} == {None}
+    assert not [request for request in peer.searches if "replPropertyMetaData" in request.attributes]
+    reading = peers.store(peer, versions=True).read()
+    assert reading.state is StoreState.SEARCHED
+    versions = {entry.key_ids[0]: entry.version for entry in reading.entries}
+    assert versions == {str(key(n)): None for n in range(23)} | {str(key(21)): f"repl:3:77:{'00' * 16}:5"}
+    proper(peer.searches)
 
 
 def test_a_domain_is_read_page_by_page_without_asking_for_a_secret(peers: Peers) -> None:
