@@ -9,11 +9,14 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What a reader needs; COPYING is what ``vault_copy`` needs beyond it."""
+    """What a reader needs, and as COPYING what ``vault_copy`` needs, which writes."""
 
     DOCUMENTATION = r"""
 options:
   vault:
+    description:
+      - The second copy of recovery keys that M(keyward.bitlocker.vault_copy) keeps on the controller, sealed.
+    type: dict
     suboptions:
       path:
         description:
@@ -40,11 +43,12 @@ requirements:
   - pyrage 1.3 or newer, for copies that are sealed to public keys
 """
 
-    # what only a job that writes needs
-    COPYING = r"""
-options:
-  vault:
-    suboptions:
+    # the same with what a job that writes needs; set below, as sanity tests read only literal texts here
+    COPYING: str
+
+
+#: what only a job that writes asks
+_WRITING = r"""
       sealing:
         description:
           - How copies are sealed. V(ansible_vault) is one file for each computer, sealed with the password of C(vault_id).
@@ -64,5 +68,12 @@ options:
           - Without it nothing in the folder counts as a copy, whatever else is true of it.
         type: bool
         default: false
-requirements: []
 """
+
+
+def _with_writing(documentation: str) -> str:
+    options, mark, requirements = documentation.strip().partition("\nrequirements:\n")
+    return f"{options}{_WRITING.rstrip()}{mark}{requirements}\n"
+
+
+ModuleDocFragment.COPYING = _with_writing(ModuleDocFragment.DOCUMENTATION)

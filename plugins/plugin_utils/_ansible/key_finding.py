@@ -7,7 +7,7 @@ Metadata first, from every source once; then a choice; then each chosen key by i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol
@@ -84,6 +84,11 @@ class KeyFinder:
         """Let every source go; may be called twice."""
         for source in self._sources.values():
             source.close()
+
+    @property
+    def sources(self) -> Mapping[str, KeySource]:
+        """The open sources by name, for who needs every value and not the one that all agree on."""
+        return self._sources
 
     def find(self, terms: Sequence[str], *, match: Match | None = None) -> list[FoundKey]:
         """The keys that the terms stand for, in their order; metadata only.

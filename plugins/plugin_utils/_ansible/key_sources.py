@@ -18,10 +18,12 @@ from .._stores.active_directory import settings as ad
 from .._stores.active_directory.source import DirectorySource
 from .._stores.entra import settings as entra
 from .._stores.entra.source import TenantSource
+from .._stores.files.source import FileSettings, FileSource
 from .disclosure import ENVIRONMENT as DISCLOSURE_ENVIRONMENT
 from .host_source import HostSource
 from .inventory import Inventory
 from .options import under
+from .vault_sealing import libraries_of, vault_source
 
 HOST, AD, ENTRA, FILE, VAULT = "host", "ad", "entra", "file", "vault"
 #: every source, in the order in which they are asked where nobody gives another
@@ -95,7 +97,7 @@ class KeyOptions:
     @property
     def libraries(self) -> Sequence[str]:
         """What must be installed for these sources, by import name."""
-        needed = {AD: ["ldap3"], ENTRA: ["msal", "requests"], FILE: _file_libraries(self.params), VAULT: _vault_libraries(self.params)}
+        needed: dict[str, Sequence[str]] = {AD: ["ldap3"], ENTRA: ["msal", "requests"], VAULT: libraries_of(self.params.get(VAULT) or {})}
         return [name for source in self.sources for name in needed.get(source, ())]
 
     def open(self, surroundings: Surroundings) -> dict[str, KeySource]:
@@ -107,14 +109,15 @@ class KeyOptions:
         opened: dict[str, KeySource] = {}
         try:
             for name in self.sources:
-                opened[name] = self._source(name, surroundings)
+                opened[name] = self.open_one(name, surroundings)
         except BaseException:
             for source in opened.values():
                 source.close()
             raise
         return opened
 
-    def _source(self, name: str, around: Surroundings) -> KeySource:
+    def open_one(self, name: str, around: Surroundings) -> KeySource:
+        """One of the sources; OptionError: its options cannot be used."""
         options: Mapping[str, Any] = self.params.get(name) or {}
         if name == HOST:
             return HostSource(around.inventory, now=around.clock, warn=around.warn)
@@ -123,7 +126,9 @@ class KeyOptions:
         if name == ENTRA:
             tenant = entra.EntraSettings.from_options(options)
             return TenantSource(tenant, now=around.clock(), progress=around.say, values=around.values)
-        return _file_source(options) if name == FILE else _vault_source(options, around.loader)
+        if name == FILE:
+            return FileSource(FileSettings.from_options(options))
+        return vault_source(options, around.loader)
 
 
 def with_named_sources(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,25 +136,6 @@ def with_named_sources(arguments: Mapping[str, Any]) -> dict[str, Any]:
     named = arguments.get("sources") or ()
     names = [part.strip() for part in named.split(",")] if isinstance(named, str) else [str(name) for name in named]
     return {**{name: {} for name in (AD, ENTRA) if name in names}, **arguments}
-
-
-# --- where the sources of other rooms plug in ------------------------------------------------------------------------------------------
-
-
-def _file_libraries(_params: Mapping[str, Any]) -> Sequence[str]:
-    return ()
-
-
-def _file_source(_options: Mapping[str, Any]) -> KeySource:
-    raise _refused("the source file is not part of this version", "Leave it out.")
-
-
-def _vault_libraries(_params: Mapping[str, Any]) -> Sequence[str]:
-    return ()
-
-
-def _vault_source(_options: Mapping[str, Any], _loader: DataLoader) -> KeySource:
-    raise _refused("the source vault is not part of this version", "Leave it out.")
 
 
 def _refused(meaning: str, remedy: str) -> OptionError:

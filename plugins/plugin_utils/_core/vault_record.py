@@ -81,18 +81,19 @@ def _differ(one: str | None, other: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a value was copied from: the source, its owner there, where exactly it lay, when it was made, and when we copied it."""
+    """Where a value was copied from: the source, its owner there by name and ID, where it lay, when it was made, when we copied it."""
 
     source: str
     owner: str
+    owner_id: str = ""
     location: str
     created: datetime | None = None
     copied_at: datetime
 
     @property
     def place(self) -> tuple[str, str, datetime | None]:
-        """What makes it another origin than the others; an entry that was made anew is another one."""
-        return self.source, self.location, self.created
+        """What makes it another origin than the others: an entry that was made anew is one, an owner that was renamed or moved is none."""
+        return self.source, self.owner_id or self.location, self.created
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ MAX_PARTS = MAX_KEYS
 _BODY = "keyward_vault"
 _CARD = "keyward_vault_card"
 _MACHINE = ("names", "ad_guid", "entra_device_id", "serial", "hardware_uuid")
-_ORIGIN = ("source", "owner", "location", "created", "copied_at")
+_ORIGIN = ("source", "owner", "owner_id", "location", "created", "copied_at")
 _FACTS = ("key_id", "created", "volume", "volume_guid", "conflicting", "origins")
 _REMEDY = "Take the file from a backup, or remove it and copy the keys again."
 
@@ -197,6 +197,7 @@ def _origin(origin: Origin) -> dict[str, Any]:
     return {
         "source": origin.source,
         "owner": origin.owner,
+        "owner_id": origin.owner_id,
         "location": origin.location,
         "created": _stamp(origin.created),
         "copied_at": _stamp(origin.copied_at),
@@ -208,6 +209,7 @@ def _read_origin(reader: Reader, value: object) -> Origin:
     return Origin(
         source=_text(reader, found, "source", "an origin"),
         owner=_text(reader, found, "owner", "an origin"),
+        owner_id=_text(reader, found, "owner_id", "an origin"),
         location=_text(reader, found, "location", "an origin"),
         created=_moment(reader, found, "created", "an origin"),
         copied_at=reader.moment(found, "copied_at", "an origin"),

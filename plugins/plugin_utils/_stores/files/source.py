@@ -54,6 +54,11 @@ class FileSource:
         found = {term.text: tuple(candidate for candidate in known if matches(candidate, term)) for term in terms}
         return SourceAnswer(source=SOURCE, found=found, state=self._state, reason=self._reason, problems=tuple(self._problems))
 
+    def everything(self) -> SourceAnswer:
+        """All that the files hold, under the empty text."""
+        found = {"": tuple(self._candidates())}
+        return SourceAnswer(source=SOURCE, found=found, state=self._state, reason=self._reason, problems=tuple(self._problems))
+
     def values(self, candidates: Sequence[Candidate]) -> Iterator[CandidateValue]:
         """The recovery passwords, each read from its file again."""
         contents: dict[str, FileContents | KeywardError] = {}

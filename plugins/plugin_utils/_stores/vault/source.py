@@ -139,7 +139,7 @@ class VaultSource:
             source=VAULT,
             owner=item.machine.label,
             owner_id=item.stem,
-            location=str(self._settings.path / item.part),
+            location=str(self._settings.path / item.part) + (f", value {item.key.mark}" if item.key.conflicting else ""),
             computers=item.machine.names,
             serial=item.machine.serial,
             created=item.key.created,
