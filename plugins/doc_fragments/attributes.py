@@ -110,6 +110,35 @@ attributes:
     details: It changes nothing.
 """
 
+    # a read-only action about recovery keys, wherever they are
+    KEYS_INFO = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.keys) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.keys]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It only reads, so check mode makes no difference.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It changes nothing.
+"""
+
     # a read-only action about the ledger
     LEDGER_INFO = r"""
 options: {}

@@ -150,7 +150,7 @@ class KeywardAction(ActionBase):
         if self.reveals(params.values):
             self._revealing = True
             self._task.no_log = True
-        for secret in _secrets(params.values):
+        for secret in secrets_in(params.values):
             self._mask.learn(secret)
         if self._revealing or _holds_secret(params.values):
             harden_process()
@@ -243,16 +243,21 @@ class KeywardAction(ActionBase):
             raise MissingLibraryError(missing)
 
     def _surprise(self, error: Exception) -> KeywardError:
-        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in LIBRARIES:
-            return MissingLibraryError([(error.name or "").partition(".")[0]])
-        return KeywardError(
-            f"finish {self.action_name()}",
-            target=_place(error),
-            name=type(error).__name__,
-            meaning="an unexpected failure; its text is withheld, as it may hold a secret",
-            remedy="This is a defect of keyward.bitlocker: please report it with this place"
-            + (" (a task that reveals shows no more)." if self._revealing else " and the output of -vvv."),
-        )
+        return surprise(error, self.action_name(), revealing=self._revealing)
+
+
+def surprise(error: Exception, name: str, *, revealing: bool) -> KeywardError:
+    """The error of ours for an exception that nobody expected in the plugin ``name``: its kind and place, and not its text."""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in LIBRARIES:
+        return MissingLibraryError([(error.name or "").partition(".")[0]])
+    return KeywardError(
+        f"finish {name}",
+        target=_place(error),
+        name=type(error).__name__,
+        meaning="an unexpected failure; its text is withheld, as it may hold a secret",
+        remedy="This is a defect of keyward.bitlocker: please report it with this place"
+        + (" (a task that reveals shows no more)." if revealing else " and the output of -vvv."),
+    )
 
 
 def describe(error: KeywardError) -> dict[str, str]:
@@ -269,18 +274,19 @@ def describe(error: KeywardError) -> dict[str, str]:
 
 
 def _holds_secret(value: Any) -> bool:
-    return next(_secrets(value), None) is not None
+    return next(secrets_in(value), None) is not None
 
 
-def _secrets(value: Any) -> Iterator[Secret[str]]:
+def secrets_in(value: Any) -> Iterator[Secret[str]]:
+    """Every secret of validated options, at any depth."""
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _secrets(item)
+            yield from secrets_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _secrets(item)
+            yield from secrets_in(item)
 
 
 def _place(error: BaseException) -> str:

@@ -87,6 +87,7 @@ class OptionSpec:
     action: str
     argument_spec: Mapping[str, Any]
     rules: Mapping[str, Any] = field(default_factory=dict)
+    plugin_type: str = "module"
 
     def validate(self, arguments: Mapping[str, Any]) -> Parameters:
         """Check and convert a task's arguments.
@@ -120,8 +121,10 @@ class OptionSpec:
         )
 
     def _refusal(self, meaning: str) -> OptionError:
-        remedy = f"See ansible-doc {COLLECTION}.{self.action}."
-        return OptionError("use the options of the task", target=self.action, meaning=meaning, remedy=remedy)
+        kind = "" if self.plugin_type == "module" else f"-t {self.plugin_type} "
+        remedy = f"See ansible-doc {kind}{COLLECTION}.{self.action}."
+        whose = "task" if self.plugin_type == "module" else self.plugin_type
+        return OptionError(f"use the options of the {whose}", target=self.action, meaning=meaning, remedy=remedy)
 
     def _finish(self, option: Mapping[str, Any], value: Any) -> Any:
         if value is None:
@@ -167,7 +170,12 @@ def plain(value: Any) -> Any:
 
 
 def derive(
-    action: str, *, rules: Rules | None = None, environment: Environment | None = None, documentation: Path | None = None
+    action: str,
+    *,
+    rules: Rules | None = None,
+    environment: Environment | None = None,
+    documentation: Path | None = None,
+    plugin_type: str = "module",
 ) -> OptionSpec:
     """Derive the argument spec of an action from its documentation file, fragments included.
 
@@ -178,6 +186,7 @@ def derive(
         environment: environment variables as fallback by dotted option name: ``{"ad.server": "MICROSOFT_AD_LDAP_SERVER"}``.
             It must say the same as the ``E()`` marks in the options' descriptions.
         documentation: the file, where it is not the module file of that name.
+        plugin_type: ``lookup`` for a lookup, whose terms are no option.
 
     Raises:
         OptionError: documentation, rules and environment do not fit together; a defect of the collection.
@@ -187,7 +196,7 @@ def derive(
     known = {path for path, _option in _walk(described)}
     _check_names(action, described, rules, environment, known)
     spec = {name: _argument(name, option, "", rules, environment) for name, option in described.items()}
-    return OptionSpec(action=action, argument_spec=spec, rules=dict(rules.get("", {})))
+    return OptionSpec(action=action, argument_spec=spec, rules=dict(rules.get("", {})), plugin_type=plugin_type)
 
 
 def _documented_options(action: str, path: Path) -> dict[str, dict[str, Any]]:
@@ -197,7 +206,8 @@ def _documented_options(action: str, path: Path) -> dict[str, dict[str, Any]]:
         raise _defect(action, f"its documentation cannot be read ({type(error).__name__}: {error})") from error
     if not documentation:
         raise _defect(action, f"{path.name} has no documentation")
-    return dict(documentation.get("options") or {})
+    # a lookup's terms are documented as the option _terms
+    return {name: option for name, option in (documentation.get("options") or {}).items() if not name.startswith("_")}
 
 
 def _argument(name: str, option: Mapping[str, Any], parent: str, rules: Rules, environment: Environment) -> dict[str, Any]:

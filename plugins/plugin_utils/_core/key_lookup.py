@@ -31,6 +31,8 @@ DIRECTORIES = frozenset({"ad", "entra"})
 #: candidates that an error lists
 _LISTED = 10
 _ATTEMPTED = "find the recovery key"
+RECOVERY_PASSWORD = "recovery_password"
+_GUID_LENGTH = 36
 
 
 class Match(StrEnum):
@@ -210,16 +212,25 @@ def merge(term: Term, answers: Sequence[SourceAnswer], lists: Sequence[Protector
         answers: in the order of the sources; what they found under the term's text.
         lists: what computers list themselves; each marks the records of its key IDs, and those of the computer that it no longer lists.
     """
+    found = [candidate for answer in answers for candidate in answer.found.get(term.text, ()) if candidate.type == RECOVERY_PASSWORD]
+    whole = _whole_ids(found)
     grouped: dict[tuple[str, ...], dict[tuple[str, str, str], Candidate]] = {}
-    for answer in answers:
-        for candidate in answer.found.get(term.text, ()):
-            # what has no ID is nobody else's copy
-            group = (candidate.key_id,) if candidate.key_id else ("", candidate.source, candidate.location)
-            own = grouped.setdefault(group, {})
-            place = (candidate.source, candidate.owner_id, candidate.location)
-            own.setdefault(place, candidate)
+    for candidate in found:
+        key_id = whole.get(candidate.key_id, candidate.key_id)
+        # what has no ID is nobody else's copy
+        group = (key_id,) if key_id else ("", candidate.source, candidate.location)
+        place = (candidate.source, candidate.owner_id, candidate.location)
+        grouped.setdefault(group, {}).setdefault(place, candidate)
     records = [_marked(KeyRecord(key_id=group[0], candidates=tuple(own.values())), term, lists) for group, own in grouped.items()]
     return tuple(sorted(records, key=_order))
+
+
+def _whole_ids(found: Iterable[Candidate]) -> dict[str, str]:
+    """The whole ID for each beginning of one, where exactly one begins so: some files show no more."""
+    known = {candidate.key_id for candidate in found if len(candidate.key_id) == _GUID_LENGTH}
+    short = {candidate.key_id for candidate in found if 0 < len(candidate.key_id) < _GUID_LENGTH}
+    meant = {key_id: [guid for guid in known if guid.startswith(key_id)] for key_id in short}
+    return {key_id: guids[0] for key_id, guids in meant.items() if len(guids) == 1}
 
 
 def _marked(record: KeyRecord, term: Term, lists: Sequence[ProtectorList]) -> KeyRecord:
@@ -294,6 +305,15 @@ def _nothing(term: Term, answers: Sequence[SourceAnswer], unsearched: Mapping[st
             target=shown(term),
             meaning=f"{nowhere}it is not known whether there is one, as not every source could be searched ({told})",
             remedy="Try again when it can be searched, or ask another source.",
+        )
+    others = [found for answer in answers for found in answer.found.get(term.text, ()) if found.type != RECOVERY_PASSWORD]
+    if others:
+        places = ", ".join(dict.fromkeys(found.location or found.owner for found in others[:_LISTED]))
+        return NoSuchKeyError(
+            _ATTEMPTED,
+            target=shown(term),
+            meaning=f"there is only an external key (.BEK), which has no 48 digits: {places}",
+            remedy="Put the file on a USB drive at the locked computer.",
         )
     beside = _problems(answers)
     return NoSuchKeyError(
