@@ -3,8 +3,8 @@
 
 Every place that a run writes to is a sink here: standard output and error at -vvvv, Ansible's log, whatever libraries log at DEBUG,
 the results that callbacks get (our own one, junit, tree), the fact cache, local and remote temporary folders (kept, removed files too), the
-home folder, the report, the audit file, and what was seen of processes. ``in`` holds what is given to the run and is the one folder that
-the scanner leaves out.
+home folder, the report, the ledger, the audit file, and what was seen of processes; of a traced run every exec too, by strace. ``in`` holds
+what is given to the run and is the one folder that the scanner leaves out.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ INPUTS = "in"
 #: files that were removed or overwritten while the run lasted, and what Python noted
 WATCH = "watch"
 PROCESSES = "processes.jsonl"
+EXECS = "execs"
+#: every exec with the whole of its arguments and environment, whatever becomes of it and whoever makes it
+TRACE = ("strace", "-f", "-qq", "--seccomp-bpf", "-v", "-x", "-s", "10000000", "-e", "trace=execve,execveat", "-e", "signal=none")
 #: where a leak can be, as the beginning of a scanned file's name
 SINKS = (
     "stdout",
@@ -43,8 +46,10 @@ SINKS = (
     "tmp/",
     "home/",
     "report/",
+    "ledger/",
     "audit.jsonl",
     PROCESSES,
+    EXECS,
     f"{WATCH}/",
 )
 #: written by a run without harm outside its folder
@@ -62,8 +67,9 @@ class Box:
     returned: int | None = None
 
     def __post_init__(self) -> None:
-        for name in (INPUTS, "home", "tmp", "local_tmp", "remote_tmp", "facts", "junit", "tree", "report", f"{WATCH}/removed"):
+        for name in (INPUTS, "home", "tmp", "local_tmp", "remote_tmp", "facts", "junit", "tree", "report", "ledger", f"{WATCH}/removed"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / "ledger").chmod(0o700)
 
     @property
     def report(self) -> Path:
@@ -74,6 +80,11 @@ class Box:
     def audit(self) -> Path:
         """The audit file."""
         return self.folder / "audit.jsonl"
+
+    @property
+    def ledger(self) -> dict[str, str]:
+        """The option ``ledger``; its key is no place that is looked at, and a secret everywhere else."""
+        return {"path": str(self.folder / "ledger" / "ledger.db"), "hmac_key_file": str(self.folder / INPUTS / "ledger.key")}
 
     def give(self, name: str, content: Any) -> Path:
         """Write an input of the run: a playbook, variables, an inventory."""
@@ -93,8 +104,9 @@ class Box:
         inventory: Path | str = "localhost,",
         variables: Sequence[Path] = (),
         timeout: float = 240,
+        traced: bool = False,
     ) -> int:
-        """Run the playbook and return its exit status; the scan comes afterwards.
+        """Run the playbook and return its exit status; the scan comes afterwards. ``traced``: with every exec noted in ``execs``.
 
         Raises:
             subprocess.TimeoutExpired: it took too long.
@@ -102,6 +114,8 @@ class Box:
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-vvvv", "--diff", "-i", str(inventory)]
         for path in variables:
             command += ["-e", f"@{path}"]
+        if traced:
+            command = [*TRACE, "-o", str(self.folder / EXECS), *command]
         with (self.folder / "stdout").open("wb") as out, (self.folder / "stderr").open("wb") as error:
             process = subprocess.Popen(
                 [*command, *arguments, str(playbook)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from ansible_collections.keyward.bitlocker.tests.integration.secrets.scanner imp
 from ansible_collections.keyward.bitlocker.tests.lab.directory import layout
 from ansible_collections.keyward.bitlocker.tests.lab.entra import accounts
 from ansible_collections.keyward.bitlocker.tests.lab.estate import generator, values
+from ansible_collections.keyward.bitlocker.tests.lab.fve import played, stretching
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
 from ansible_collections.keyward.bitlocker.tests.lab.model import Estate, LabHost
 
@@ -75,6 +76,20 @@ class Ground:
         found: dict[str, str] = json.loads((self.lab.folder / "entra.ready").read_text(encoding="utf-8"))
         return found
 
+    def learn_packages(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Look for what is in the key packages of these hosts, and for the keys behind them; what there is to look for."""
+        found: dict[str, str | bytes] = {}
+        for name in names:
+            for volume in self.hosts[name].volumes:
+                for protector in volume.protectors:
+                    if protector.type == played.RECOVERY_PASSWORD:
+                        parts = played.secret_parts(self.hosts[name], volume, protector, stretching.shared())
+                        found |= {f"{part} of {protector.key_id} of {name}": value for part, value in parts.items()}
+        new = {name: value for name, value in found.items() if name not in self.secrets}
+        self.secrets |= new
+        self.scanner.learn(new)
+        return {name: value for name, value in found.items() if isinstance(value, bytes)}
+
     def learn(self) -> None:
         """Look for what was given out since the last time: tokens, assertions, device codes."""
         assert self.lab.entra is not None
@@ -95,6 +110,8 @@ def make_estate() -> Estate:
     rng = random.Random(SEED)
     for entry in estate.entries:
         entry.key_package = rng.randbytes(160)
+    for number, host in enumerate(estate.hosts):
+        host.package_frame = played.FRAMES[number % len(played.FRAMES)]
     joined = {
         computer.dns_name: computer for computer in estate.computers if computer.machine_password and computer.enabled and computer.dns_name
     }

@@ -28,10 +28,11 @@ WAYS: dict[str, tuple[str, ...]] = {
     "home": ("home/",),
     "report": ("report/",),
     "audit": ("audit.jsonl",),
-    "argument": ("watch/",),
-    "child_environment": ("watch/",),
-    "own_environment": ("watch/",),
-    "grandchild": ("processes.jsonl",),
+    "argument": ("watch/", "execs"),
+    "child_environment": ("watch/", "execs"),
+    "own_environment": ("watch/", "execs"),
+    "grandchild": ("processes.jsonl", "execs"),
+    "ledger": ("ledger/",),
     "module": ("remote_tmp/",),
     "failure": ("stdout", "log", "tree/"),
 }
@@ -59,7 +60,7 @@ def test_every_sink_shows_its_leak(ground: Ground, box: MakeBox) -> None:
     ]
     play = run.give("play.yml", [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}])
     given = run.give("variables.yml", {"canaries": canaries, "address": ground.lab.block.infrastructure(60)})
-    assert run.play(play, variables=[given]) == 0, run.text("stdout")[-3000:]
+    assert run.play(play, variables=[given], traced=True) == 0, run.text("stdout")[-3000:]
     assert "...ignoring" in run.text("stdout")
     known = {f"{kind}, {way}": value for kind, by_way in canaries.items() for way, value in by_way.items()}
     leaks = Scanner(known).scan_files(run.folder, inputs=[INPUTS])

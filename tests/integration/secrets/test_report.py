@@ -23,12 +23,12 @@ PLAYBOOK = "keyward.bitlocker.escrow_report"
 MakeBox = Callable[..., Box]
 
 
-def report(box: Box, ground: Ground, **variables: Any) -> int:
+def report(box: Box, ground: Ground, *, traced: bool = False, **variables: Any) -> int:
     """Run the playbook for the lab with more variables than the lab's."""
     given = box.give("more.yml", {"keyward_dest": str(box.report), **TIMES, **variables})
-    return box.play(
-        PLAYBOOK, "-i", str(kerberos_names(box, ground)), inventory=ground.lab.inventory_file, variables=[ground.lab.vars_file, given]
-    )
+    names = str(kerberos_names(box, ground))
+    variable_files = [ground.lab.vars_file, given]
+    return box.play(PLAYBOOK, "-i", names, inventory=ground.lab.inventory_file, variables=variable_files, traced=traced)
 
 
 def kerberos_names(box: Box, ground: Ground) -> Path:

@@ -31,6 +31,7 @@ _HEX = re.compile(rb"[0-9A-Fa-f](?:(?:\\x|,? ?0x|[ :,-])?[0-9A-Fa-f]){15,}")
 _HEX_MARKS = re.compile(rb"\\x|,? ?0x|[ :,-]")
 _NUMBERS = re.compile(rb"\b[0-9]{1,3}(?:[^0-9]{1,60}[0-9]{1,3}\b){7,}")
 _NUMBER = re.compile(rb"[0-9]{1,3}")
+_ELEMENT = re.compile(rb">([0-9]{1,3})</")
 
 
 def unescaped(data: bytes) -> bytes:
@@ -102,6 +103,8 @@ def packed(data: bytes) -> Iterator[tuple[str, bytes]]:
         "numbers",
         b"\n".join(bytes(number for text in _NUMBER.findall(run) if (number := int(text)) < 256) for run in _NUMBERS.findall(data)),
     )
+    # between tags that have digits in them
+    yield "elements", bytes(number for text in _ELEMENT.findall(data) if (number := int(text)) < 256)
     yield from unpacked(data)
 
 
