@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""Calls of WMI methods that only read, and what their result codes mean: the one place that looks at ReturnValue.
+"""Calls of WMI methods, and what their result codes mean: the one place that looks at ReturnValue.
 
 A method that fails inside its provider is no SOAP fault but a ReturnValue other than 0 (MS-WSMV 3.1.4.8, WMI's model of methods).
 """
@@ -72,8 +72,18 @@ class Face:
 
         Errors: :class:`MethodFailedError` for another ReturnValue, :class:`BadDataError` for none, and what the session raises.
         """
+        return self._call(method, arguments, repeatable=True)
+
+    def change(self, method: str, **arguments: Value) -> Instance:
+        """Call a method that changes something: sent once and never repeated by itself.
+
+        Errors: as :meth:`read`. After a lost connection or a time-out nobody knows whether it was done: look before anything else.
+        """
+        return self._call(method, arguments, repeatable=False)
+
+    def _call(self, method: str, arguments: Mapping[str, Value], *, repeatable: bool) -> Instance:
         out = self.session.invoke(
-            self.namespace, self.class_name, method, selectors=self.selectors, arguments=arguments or None, repeatable=True
+            self.namespace, self.class_name, method, selectors=self.selectors, arguments=arguments or None, repeatable=repeatable
         )
         result = needed_integer(out, "ReturnValue", method)
         if hresults.unsigned(result) != hresults.S_OK:
