@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ..plugin_utils._ansible.base import KeywardAction
+from ..plugin_utils._ansible.disclosure import ENVIRONMENT as AUDIT_ENVIRONMENT
 from ..plugin_utils._ansible.disclosure import Disclosure
 from ..plugin_utils._ansible.hardening import harden_process
 from ..plugin_utils._core.model import Entry, Owner, StoreState
@@ -22,7 +23,7 @@ from ..plugin_utils._stores.entra.settings import ENVIRONMENT, EntraSettings
 class ActionModule(KeywardAction):
     """Find keys; with ``reveal`` every one passes the disclosure gate."""
 
-    environment: ClassVar[Mapping[str, str]] = {**ENVIRONMENT, "audit_file": "KEYWARD_AUDIT_FILE"}
+    environment: ClassVar[Mapping[str, str]] = {**ENVIRONMENT, **AUDIT_ENVIRONMENT}
     rules: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {"required_if": [("reveal", True, ["reason"])]}}
 
     def reveals(self, params: Mapping[str, Any]) -> bool:

@@ -35,21 +35,14 @@ options:
     type: bool
   reveal:
     description:
-      - Also give the recovery passwords of what was found. Each one is recorded in O(audit_file) before it is given.
+      - Also give the recovery passwords of what was found. Each one needs a O(reason), and is recorded in O(audit_file) before it is given.
       - The result is then censored in all output. Use it by registering it.
       - Cannot be combined with O(all).
     type: bool
     default: false
-  reason:
-    description: Why the passwords are needed, for the audit record. Required with O(reveal=true).
-    type: str
-  audit_file:
-    description:
-      - The file that disclosures are recorded in, one JSON object a line.
-      - The default is the environment variable E(KEYWARD_AUDIT_FILE), else C(~/.ansible/keyward_audit.jsonl).
-    type: path
 extends_documentation_fragment:
   - keyward.bitlocker.active_directory
+  - keyward.bitlocker.disclosure
   - keyward.bitlocker.attributes.ad_info
 notes:
   - A directory answers a search for objects that the account may not read as if there were none. Where not one key can be read in the
@@ -81,6 +74,7 @@ EXAMPLES = r"""
     key_id: 1a2b3c4d-0102-0304-0506-0708090a0b0c
     reveal: true
     reason: INC-4711, caller identified by the service desk
+    audit_file: /var/log/keyward/audit.jsonl
   register: revealed
   no_log: true
 """

@@ -1,39 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""The disclosure gate: the one place where a secret from a store leaves for a user, after its audit record is on disk."""
+"""The disclosure gate: the one place where a secret from a store leaves for a user, after its audit record is where it lasts."""
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
+import platform
 import pwd
-import stat
-import time
+import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .._core.audit_chain import Head, Kind, genesis, parse, successor
 from .._core.redaction import Secret
-from .._errors import KeywardError, OptionError
+from .._errors import OptionError
+from . import audit_failures as failures
+from . import audit_syslog
+from .audit_failures import AUDIT_FILE_VARIABLE, AUDIT_SYSLOG_VARIABLE, AuditError
+from .audit_file import HOUR, PROOF, AuditFile
 
-AUDIT_FILE_VARIABLE = "KEYWARD_AUDIT_FILE"
-AUDIT_SYSLOG_VARIABLE = "KEYWARD_AUDIT_SYSLOG"
 #: environment fallbacks of the options of the fragment ``keyward.bitlocker.disclosure``, for an action's ``environment``
 ENVIRONMENT = {"audit_file": AUDIT_FILE_VARIABLE, "audit_syslog": AUDIT_SYSLOG_VARIABLE}
 #: keys for one account and hour, unless more are asked for
 MAX_REVEALS = 20
-DEFAULT_AUDIT_FILE = "~/.ansible/keyward_audit.jsonl"
-SCHEMA_VERSION = 1
-#: how long another writer may hold the audit file
-LOCK_SECONDS = 10.0
 MAX_REASON = 1000
+#: characters of any other text in a record; the rest is cut off
+MAX_TEXT = 500
+#: what may be done with a key that leaves
+ACTIONS = frozenset({"reveal", "lookup", "copy", "sheet", "show", "job_log", "unlock"})
 
-
-class AuditError(KeywardError):
-    """The audit record could not be written, so nothing was disclosed."""
+#: the audit files of this process, each with where it left the chain
+_FILES: dict[str, AuditFile] = {}
 
 
 def account_name() -> str:
@@ -44,21 +45,32 @@ def account_name() -> str:
         return f"uid {os.getuid()}"
 
 
-def audit_path(option: str | None) -> Path:
-    """Where audit records go: the option, else KEYWARD_AUDIT_FILE, else a file in the home directory."""
-    return Path(option or os.environ.get(AUDIT_FILE_VARIABLE) or DEFAULT_AUDIT_FILE).expanduser()
+def audit_path(option: str | None) -> Path | None:
+    """Where audit records go: the option, else KEYWARD_AUDIT_FILE, else nowhere."""
+    named = option or os.environ.get(AUDIT_FILE_VARIABLE)
+    return Path(named).expanduser().absolute() if named else None
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class _Own:
+    """The chain of a gate that has no file: it begins with the gate, and what it counts are its own keys."""
+
+    head: Head | None = None
+    times: deque[datetime] = field(default_factory=deque)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosure:
     """Why, by whom and in which task secrets are handed out, and where that is recorded.
 
-    ``who`` is the account on the controller, ``on_behalf_of`` the user of an automation platform where it names one. ``task``, ``play``
-    and ``host`` say where in the playbook. ``audit_file`` None: see :func:`audit_path`.
+    ``who`` is the account on the controller, ``on_behalf_of`` the user of an automation platform where it names one, ``job`` its job.
+    ``plugin``, ``task``, ``play`` and ``host`` say where in the playbook. ``audit_file`` and ``audit_syslog`` None: what the environment
+    says. ``max_reveals``: keys that ``who`` may be handed out within an hour. ``warn`` is told of a syslog that is down while the file is
+    not.
     """
 
     reason: str
@@ -75,6 +87,7 @@ class Disclosure:
     max_reveals: int = MAX_REVEALS
     warn: Callable[[str], None] | None = None
     clock: Callable[[], datetime] = _now
+    _own: _Own = field(default_factory=_Own, repr=False, compare=False)
 
     def disclose(self, secret: Secret[str], *, key_id: str, owner: str, source: str, action: str = "reveal") -> str:
         """Record one disclosure, then return the secret.
@@ -84,12 +97,23 @@ class Disclosure:
             key_id: its protector's ID.
             owner: whose it is (a DN, a device, a file).
             source: where it was read from (ad, entra, file, vault, host).
-            action: what is done with it (reveal, lookup, copy, sheet, show, job_log, unlock).
+            action: what is done with it, one of :data:`ACTIONS`.
 
         Raises:
-            OptionError: there is no reason, or one of more than 1000 characters.
-            AuditError: the record could not be written.
+            OptionError: there is no reason, or one of more than 1000 characters; ``max_reveals`` is less than 1.
+            AuditError: the record could not be written, or ``max_reveals`` are spent.
         """
+        if action not in ACTIONS:
+            raise ValueError(f"{action} is no action")
+        self._check(key_id)
+        self._record({"key_id": key_id, "owner": owner, "source": source, "action": action}, limit=self.max_reveals)
+        return secret.reveal()
+
+    def note_proof(self, *, key_id: str, owner: str, source: str) -> None:
+        """Record that a key was read in order to prove it: handed to nobody, so it spends nothing. See :meth:`disclose`."""
+        self._record({"key_id": key_id, "owner": owner, "source": source, "action": PROOF}, limit=None)
+
+    def _check(self, key_id: str) -> None:
         reason = self.reason.strip() if self.reason else ""
         if not reason or len(reason) > MAX_REASON:
             raise OptionError(
@@ -98,80 +122,64 @@ class Disclosure:
                 meaning="no reason is given" if not reason else f"the reason has more than {MAX_REASON} characters",
                 remedy="Say in the option 'reason' why the key is needed, for instance the ticket's number.",
             )
-        record = {
-            "schema_version": SCHEMA_VERSION,
-            "time": self.clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        if self.max_reveals < 1:
+            raise OptionError(
+                "disclose a recovery key",
+                target="option max_reveals",
+                meaning=f"{self.max_reveals} is less than 1",
+                remedy="Say how many keys may be handed out within an hour.",
+            )
+
+    def _record(self, about: Mapping[str, str], *, limit: int | None) -> None:
+        """Write a record to the file, or to syslog alone where there is no file."""
+        path = audit_path(self.audit_file)
+        address = audit_syslog.syslog_address(self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE))
+        if path is None and address is None:
+            raise failures.nowhere()
+        now = self.clock()
+        fields: dict[str, str | None] = {
             "who": self.who,
             "on_behalf_of": self.on_behalf_of,
-            "key_id": key_id,
-            "owner": owner,
-            "source": source,
-            "action": action,
-            "reason": reason,
+            **about,
             "ticket": self.ticket,
+            "node": platform.node(),
+            "job": self.job,
+            "plugin": self.plugin,
             "host": self.host,
             "play": self.play,
             "task": self.task,
         }
-        append_record(audit_path(self.audit_file), json.dumps(record, ensure_ascii=True))
-        return secret.reveal()
-
-
-def append_record(path: Path, line: str) -> None:
-    """Append one line to an audit file and wait until it is on disk; a line that a crash tore before is closed first.
-
-    Raises:
-        AuditError: the file is no regular file, cannot be written, or stays locked.
-    """
-    try:
-        _append(path, line.encode("ascii"))
-    except OSError as error:
-        raise AuditError(
-            "write the audit record",
-            target=str(path),
-            code=f"errno {error.errno}" if error.errno else "",
-            meaning=f"{error.strerror or type(error).__name__}; no key was handed out",
-            remedy=f"Make the file writable for {account_name()}, or name another one in 'audit_file' or {AUDIT_FILE_VARIABLE}.",
-        ) from error
-
-
-def _append(path: Path, line: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is not a regular file")
-        _lock(descriptor)
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        rest = (b"\n" if torn else b"") + line + b"\n"
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-        if size == 0:
-            _sync_folder(path.parent)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        record = {name: None if text is None else str(text)[:MAX_TEXT] for name, text in fields.items()}
+        record["reason"] = self.reason.strip()[:MAX_REASON] if self.reason else ""
+        if path is None:
+            self._to_syslog_alone(str(address), record, now, limit)
             return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise OSError(0, f"another process has held its lock for {LOCK_SECONDS:.0f} seconds") from None
-            time.sleep(0.02)
+        lines = _FILES.setdefault(str(path), AuditFile(path)).append(record, now=now, limit=limit)
+        if address is not None:
+            try:
+                audit_syslog.send(address, lines, now=now)
+            except AuditError as problem:
+                if self.warn is not None:
+                    self.warn(f"The audit record is in {path}, but not in syslog ({address}): {problem.meaning.partition(';')[0]}.")
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _to_syslog_alone(self, address: str, record: Mapping[str, str | None], now: datetime, limit: int | None) -> None:
+        own = self._own
+        while own.times and own.times[0] <= now - HOUR:
+            own.times.popleft()
+        if limit is not None and len(own.times) >= limit:
+            free = own.times[len(own.times) - limit] + HOUR
+            raise failures.budget_spent(
+                None, account=self.who, spent=len(own.times), limit=limit, free=free, key_id=str(record.get("key_id", ""))
+            )
+        lines = []
+        if own.head is None:
+            lines.append(genesis(uuid.uuid4().hex, now, node=platform.node(), who=self.who))
+        head = own.head or parse(lines[0]).head
+        lines.append(successor(head, Kind.DISCLOSURE, now, record))
+        audit_syslog.send(address, lines, now=now)
+        own.head = parse(lines[-1]).head
+        if limit is not None:
+            own.times.append(now)
 
 
 #: variables in which automation platforms name their user, and their job

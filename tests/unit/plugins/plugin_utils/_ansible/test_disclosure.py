@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The disclosure gate: no reason, no record: no key. And hardened processes that still work."""
+"""The disclosure gate: no reason, no record, no budget: no key. And hardened processes that still work."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import disclosure
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.disclosure import AuditError, Disclosure
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import audit_file, disclosure
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.audit_failures import AuditError
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.disclosure import Disclosure, lookup_disclosure
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.audit_reading import ChainReader
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError
 from hypothesis import given, settings
@@ -22,35 +24,56 @@ from hypothesis import strategies as st
 
 VALUE = "111111-222222-333333-444444-555555-666666-111111-222222"
 ABOUT = {"key_id": "00000000-0000-4000-8000-000000000001", "owner": "CN=PC01,OU=Clients,DC=lab,DC=example", "source": "ad"}
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KEYWARD_AUDIT_FILE", "KEYWARD_AUDIT_SYSLOG", "CI_JOB_URL", "GITHUB_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(disclosure, "_FILES", {})
 
 
 def gate(path: Path, reason: str = "INC-1234", **more: Any) -> Disclosure:
-    clock = more.pop("clock", lambda: datetime(2026, 11, 22, 20, 0, tzinfo=UTC))
-    return Disclosure(
-        reason=reason, who="operator", task="Reveal", play="Help desk", host="pc01", audit_file=str(path), clock=clock, **more
-    )
+    given: dict[str, Any] = {"who": "operator", "task": "Reveal", "play": "Help desk", "host": "pc01", "clock": lambda: NOW}
+    return Disclosure(reason=reason, audit_file=str(path), **(given | more))
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """The disclosures in a file whose chain is intact."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    reading = ChainReader().read(lines)
+    assert reading.intact, reading.problems
+    return [record for line in lines if (record := json.loads(line))["kind"] == "disclosure"]
 
 
 def test_a_disclosure_is_recorded_before_the_secret_leaves(tmp_path: Path) -> None:
     path = tmp_path / "new" / "audit.jsonl"
-    assert gate(path, on_behalf_of="alice").disclose(Secret(VALUE), **ABOUT) == VALUE
-    (line,) = path.read_text(encoding="ascii").splitlines()
-    assert json.loads(line) == {
+    more = {"on_behalf_of": "alice", "ticket": "CHG-1", "plugin": "ad_recovery_key_info", "job": "4711"}
+    assert gate(path, **more).disclose(Secret(VALUE), **ABOUT, action="lookup") == VALUE
+    first, line = path.read_text(encoding="ascii").splitlines()
+    genesis, record = json.loads(first), json.loads(line)
+    assert (genesis["kind"], genesis["seq"], genesis["former"], genesis["who"]) == ("genesis", 0, None, "operator")
+    place = {name: record.pop(name) for name in ("chain", "seq", "prev", "check")}
+    assert (place["chain"], place["seq"]) == (genesis["chain"], 1)
+    assert record.pop("node")
+    assert record == {
         "schema_version": 1,
+        "kind": "disclosure",
         "time": "2026-11-22T20:00:00.000Z",
         "who": "operator",
-        "on_behalf_of": "alice",
-        "action": "reveal",
+        "action": "lookup",
         "reason": "INC-1234",
-        "ticket": None,
         "host": "pc01",
         "play": "Help desk",
         "task": "Reveal",
+        **more,
         **ABOUT,
     }
-    assert VALUE not in line
+    assert VALUE not in path.read_text(encoding="ascii")
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert records(path)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\n\t", "x" * 1001])
@@ -61,26 +84,28 @@ def test_without_a_reason_nothing_happens(tmp_path: Path, reason: str) -> None:
     assert not path.exists()
 
 
+def test_an_action_is_one_of_those_that_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no action"):
+        gate(tmp_path / "audit.jsonl").disclose(Secret(VALUE), **ABOUT, action="peek")
+
+
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=40))
 def test_no_text_can_forge_a_second_record(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
     gate(path, f"r{text}").disclose(Secret(VALUE), key_id=text, owner=text, source=text)
-    lines = path.read_bytes().split(b"\n")
-    assert len(lines) == 2
-    assert lines[1] == b""
-    assert json.loads(lines[0])["owner"] == text
-    assert lines[0].isascii()
+    (record,) = records(path)
+    assert record["owner"] == text
+    assert path.read_bytes().isascii()
 
 
-def test_records_are_appended_and_a_torn_line_is_closed(tmp_path: Path) -> None:
+def test_the_longest_texts_make_a_record(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    path.write_text('{"torn":', encoding="ascii")
-    gate(path).disclose(Secret(VALUE), **ABOUT)
-    gate(path).disclose(Secret(VALUE), **ABOUT)
-    first, second, third = path.read_text(encoding="ascii").splitlines()
-    assert first == '{"torn":'
-    assert json.loads(second) == json.loads(third)
+    endless = "\U0001f511" * 5000
+    names = ("who", "task", "play", "host", "on_behalf_of", "plugin", "job", "ticket")
+    gate(path, "\U0001f511" * 1000, **dict.fromkeys(names, endless)).disclose(Secret(VALUE), **dict.fromkeys(ABOUT, endless))
+    (record,) = records(path)
+    assert (len(record["reason"]), len(record["task"])) == (1000, 500)
 
 
 def test_the_file_s_own_mode_is_kept(tmp_path: Path) -> None:
@@ -88,6 +113,25 @@ def test_the_file_s_own_mode_is_kept(tmp_path: Path) -> None:
     path.touch(mode=0o640)
     gate(path).disclose(Secret(VALUE), **ABOUT)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+# --- where to -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_place_for_the_record_there_is_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nowhere = Disclosure(reason="INC-1", who="operator", task="T")
+    with pytest.raises(AuditError, match="no place for it is named; no key was handed out"):
+        nowhere.disclose(Secret(VALUE), **ABOUT)
+    monkeypatch.setenv("KEYWARD_AUDIT_FILE", str(tmp_path / "from the environment"))
+    assert nowhere.disclose(Secret(VALUE), **ABOUT) == VALUE
+    assert records(tmp_path / "from the environment")
+
+
+def test_the_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("KEYWARD_AUDIT_FILE", "/var/log/keyward.jsonl")
+    assert disclosure.audit_path(None) == Path("/var/log/keyward.jsonl")
+    assert disclosure.audit_path("~/mine.jsonl") == Path("/home/somebody/mine.jsonl")
 
 
 def _folder(path: Path) -> None:
@@ -103,63 +147,141 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("prepare", [_folder, _link, _pipe])
-def test_what_is_no_plain_file_takes_no_record_and_gives_no_key(tmp_path: Path, prepare: Any) -> None:
-    path = tmp_path / "audit.jsonl"
+def _everybody_s(path: Path) -> None:
+    path.touch()
+    path.chmod(0o666)
+
+
+def _under_a_file(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.touch()
+
+
+def _something_else(path: Path) -> None:
+    path.write_text('{"schema_version": 1, "key_id": "k"}\n', encoding="ascii")
+
+
+def _something_else_without_end(path: Path) -> None:
+    path.write_text("127.0.0.1 localhost", encoding="ascii")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (_folder, "EISDIR, it is a folder"),
+        (_link, "ELOOP, it is a symbolic link"),
+        (_pipe, "it is not a regular file"),
+        (_everybody_s, "every account of this machine may write to the file"),
+        (_under_a_file, "a part of its path is no folder"),
+        (_something_else, "Line 1 is no record of an audit chain"),
+        (_something_else_without_end, "Line 1 is no record of an audit chain"),
+    ],
+)
+def test_what_is_no_audit_file_takes_no_record_and_gives_no_key(tmp_path: Path, prepare: Callable[[Path], None], said: str) -> None:
+    path = tmp_path / "here" / "audit.jsonl"
+    path.parent.mkdir()
     prepare(path)
     with pytest.raises(AuditError, match="no key was handed out") as caught:
         gate(path).disclose(Secret(VALUE), **ABOUT)
+    assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert VALUE not in str(caught.value)
 
 
-def test_a_full_disk_gives_no_key() -> None:
-    with pytest.raises(AuditError, match="no key was handed out"):
+def test_a_device_is_no_audit_file() -> None:
+    with pytest.raises(AuditError, match="not a regular file; no key was handed out"):
         gate(Path("/dev/full")).disclose(Secret(VALUE), **ABOUT)
 
 
-def test_a_failed_write_gives_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(AuditError, match="No space left"):
-        gate(tmp_path / "audit.jsonl").disclose(Secret(VALUE), **ABOUT)
+# --- budget -------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_lock_that_is_never_released_ends_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spent_budget_gives_no_key_until_an_hour_has_passed(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    monkeypatch.setattr(disclosure, "LOCK_SECONDS", 0.1)
-    with path.open("w") as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        with pytest.raises(AuditError, match="lock"):
-            gate(path).disclose(Secret(VALUE), **ABOUT)
-    assert path.read_text(encoding="ascii") == ""
+    for minute in range(3):
+        gate(path, clock=lambda minute=minute: NOW + timedelta(minutes=minute), max_reveals=3).disclose(Secret(VALUE), **ABOUT)
+    later = {"clock": lambda: NOW + timedelta(minutes=59)}
+    with pytest.raises(AuditError, match="3 keys were handed out to operator within an hour") as caught:
+        gate(path, **later, max_reveals=3).disclose(Secret(VALUE), **ABOUT)
+    assert "max_reveals is 3; no key was handed out" in str(caught.value)
+    assert "Wait until 21:00:00 UTC" in str(caught.value)
+    assert len(records(path)) == 3
+    assert gate(path, **later, max_reveals=4).disclose(Secret(VALUE), **ABOUT) == VALUE
+    with pytest.raises(AuditError, match="4 keys were"):
+        gate(path, **later, max_reveals=2).disclose(Secret(VALUE), **ABOUT)
+    # another account has a budget of its own
+    assert gate(path, **later, who="somebody", max_reveals=1).disclose(Secret(VALUE), **ABOUT) == VALUE
+    # and an hour after the second one two are free again
+    assert gate(path, clock=lambda: NOW + timedelta(minutes=61), max_reveals=3).disclose(Secret(VALUE), **ABOUT) == VALUE
 
 
-def test_many_writers_tear_no_line(tmp_path: Path) -> None:
+def test_the_default_budget_is_twenty(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    children = []
-    for _number in range(4):
-        child = os.fork()
-        if child == 0:  # only appends and leaves, so that pytest runs once
-            for _record in range(25):
-                disclosure.append_record(path, json.dumps({"filler": "x" * 300}))
-            os._exit(0)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
-    lines = path.read_text(encoding="ascii").splitlines()
-    assert len(lines) == 100
-    assert all(json.loads(line) for line in lines)
+    for _number in range(20):
+        gate(path).disclose(Secret(VALUE), **ABOUT)
+    with pytest.raises(AuditError, match="20 keys were handed out"):
+        gate(path).disclose(Secret(VALUE), **ABOUT)
 
 
-def test_the_file_is_the_option_then_the_environment_then_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    monkeypatch.delenv("KEYWARD_AUDIT_FILE", raising=False)
-    assert disclosure.audit_path(None) == Path("/home/somebody/.ansible/keyward_audit.jsonl")
-    monkeypatch.setenv("KEYWARD_AUDIT_FILE", "/var/log/keyward.jsonl")
-    assert disclosure.audit_path(None) == Path("/var/log/keyward.jsonl")
-    assert disclosure.audit_path("~/mine.jsonl") == Path("/home/somebody/mine.jsonl")
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_budget_is_at_least_one(tmp_path: Path, number: int) -> None:
+    with pytest.raises(OptionError, match="max_reveals"):
+        gate(tmp_path / "audit.jsonl", max_reveals=number).disclose(Secret(VALUE), **ABOUT)
+
+
+def test_a_new_process_counts_what_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.jsonl"
+    for _number in range(2):
+        gate(path, max_reveals=2).disclose(Secret(VALUE), **ABOUT)
+        monkeypatch.setattr(disclosure, "_FILES", {})
+    with pytest.raises(AuditError, match="2 keys were"):
+        gate(path, max_reveals=2).disclose(Secret(VALUE), **ABOUT)
+
+
+def test_a_rotated_file_still_counts_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.jsonl"
+    for _number in range(2):
+        gate(path).disclose(Secret(VALUE), **ABOUT)
+    path.rename(tmp_path / "audit.jsonl.1")
+    monkeypatch.setattr(disclosure, "_FILES", {})
+    with pytest.raises(AuditError, match="2 keys were"):
+        gate(path, max_reveals=2).disclose(Secret(VALUE), **ABOUT)
+    gate(path, max_reveals=3).disclose(Secret(VALUE), **ABOUT)
+    former = json.loads(path.read_text(encoding="ascii").splitlines()[0])["former"]
+    last = json.loads((tmp_path / "audit.jsonl.1").read_text(encoding="ascii").splitlines()[-1])
+    assert former.startswith(f"{last['chain']}:2:")
+
+
+def test_proofs_are_noted_and_spend_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for _number in range(3):
+        gate(path, "", max_reveals=1).note_proof(**ABOUT)
+    assert gate(path, max_reveals=1).disclose(Secret(VALUE), **ABOUT) == VALUE
+    assert [record["action"] for record in records(path)] == ["proof", "proof", "proof", "reveal"]
+
+
+# --- lookups ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lookup_s_gate_says_what_a_lookup_can_know(tmp_path: Path) -> None:
+    variables = {"inventory_hostname": "pc01", "ansible_play_name": "Help desk", "awx_user_name": "alice", "awx_job_id": 4711}
+    params = {"reason": "INC-1", "ticket": "CHG-2", "audit_file": str(tmp_path / "audit.jsonl"), "max_reveals": 2}
+    made = lookup_disclosure(variables, params, "recovery_key")
+    assert made.disclose(Secret(VALUE), **ABOUT, action="lookup") == VALUE
+    (record,) = records(tmp_path / "audit.jsonl")
+    wanted = {"plugin": "recovery_key", "task": "lookup recovery_key", "host": "pc01", "play": "Help desk", "ticket": "CHG-2"}
+    assert {name: record[name] for name in wanted} == wanted
+    assert (record["on_behalf_of"], record["job"], record["action"]) == ("alice", "4711", "lookup")
+    assert made.max_reveals == 2
+    assert lookup_disclosure({}, {}, "recovery_key").max_reveals == 20
+
+
+def test_one_process_keeps_one_chain_for_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for _number in range(5):
+        gate(path).disclose(Secret(VALUE), **ABOUT)
+    assert list(disclosure._FILES) == [str(path)]
+    assert isinstance(disclosure._FILES[str(path)], audit_file.AuditFile)
 
 
 HARDENED = """

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.action.escrow_report import ActionModule
 from ansible_collections.keyward.bitlocker.plugins.doc_fragments.active_directory import ModuleDocFragment
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.disclosure import ENVIRONMENT as AUDIT_ENVIRONMENT
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.options import derive
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError, UnreachableError
@@ -101,7 +102,7 @@ def test_settings_show_no_password() -> None:
 
 
 def test_the_fragment_says_the_same_at_the_top_and_under_ad() -> None:
-    top = derive("ad_recovery_key_info", environment={**ENVIRONMENT, "audit_file": "KEYWARD_AUDIT_FILE"}).argument_spec
+    top = derive("ad_recovery_key_info", environment={**ENVIRONMENT, **AUDIT_ENVIRONMENT}).argument_spec
     below = derive("escrow_report", environment=ActionModule.environment).argument_spec["ad"]["options"]
     assert len(below) == 15
     assert {name: top[name] for name in below} == below

@@ -380,7 +380,7 @@ def test_the_action_reveals_through_the_gate(tenant: Tenant, options: dict[str, 
     assert result["_ansible_no_log"] is True
     assert [row["recovery_password"] for row in result["entries"]] == [PASSWORD]
     described(result["entries"], RETURN["entries"])
-    (record,) = [json.loads(line) for line in audit.read_text(encoding="ascii").splitlines()]
+    _genesis, record = [json.loads(line) for line in audit.read_text(encoding="ascii").splitlines()]
     assert (record["key_id"], record["source"], record["reason"]) == (key_id(3), "entra", "INC-1")
     assert record["owner"] == f"PC2 {device_id(2)}"
     assert PASSWORD not in audit.read_text(encoding="ascii")
