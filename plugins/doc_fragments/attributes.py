@@ -139,6 +139,64 @@ attributes:
     details: It changes nothing.
 """
 
+    # recovery keys, shown to a person
+    KEYS_SHOW = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.keys) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.keys]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: In check mode the keys are looked for, and none is read or shown.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing but the audit records.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It changes nothing but the audit records.
+"""
+
+    # recovery keys, written into a document
+    KEYS_SHEET = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.keys) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.keys]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: In check mode the keys are looked for, and none is read or written.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details: The difference has the key IDs of the document and no digit of a key.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: none
+    details: Every run makes the document anew. With O(force=false) one that is there is left as it is.
+"""
+
     # a read-only action about the ledger
     LEDGER_INFO = r"""
 options: {}
@@ -211,4 +269,33 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details: A report whose content differs by its time stamp alone counts as unchanged.
+"""
+
+    # the second copy: reads directories, writes sealed files on the controller
+    VAULT_COPY = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.keys) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.keys]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It reads no recovery password and writes nothing in check mode. What an entry's value would come to is not known then.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details: It shows key IDs and sources, and no recovery password.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: That a later run opened a copy is noted in the copy and is no change.
 """

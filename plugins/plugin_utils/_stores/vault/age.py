@@ -67,9 +67,13 @@ class AgeSealer:
 
     def seal(self, text: Secret[str]) -> bytes:
         """The text, sealed to every recipient."""
+        return self.seal_document(Secret(text.reveal().encode("utf-8")))
+
+    def seal_document(self, document: Secret[bytes]) -> bytes:
+        """As :meth:`seal`, what need not be text."""
         self.check()
         try:
-            sealed: bytes = _pyrage().encrypt(text.reveal().encode("utf-8"), self._recipients, armored=True)
+            sealed: bytes = _pyrage().encrypt(document.reveal(), self._recipients, armored=True)
         except _pyrage().EncryptError as error:
             raise SealError("seal a copy", meaning="pyrage refuses the public keys", remedy="Check the option recipients.") from error
         return sealed

@@ -23,6 +23,10 @@ class SealError(KeywardError):
     """A copy could not be sealed or opened."""
 
 
+class NoOpenerError(SealError):
+    """Nothing was given that could open a copy; a job that only writes has nothing."""
+
+
 class Sealer(Protocol):
     """One way to seal texts. ``name`` is a key of :data:`ENDINGS`."""
 

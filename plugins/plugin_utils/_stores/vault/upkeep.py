@@ -18,7 +18,7 @@ from ..._core.vault_text import CardKey
 from ..._errors import KeywardError
 from .folder import digest_of, read_sealed
 from .machine import UNTOLD, MachineState, open_part
-from .sealing import AGE, ENDINGS, Sealer, SealError, sealing_of
+from .sealing import AGE, ENDINGS, NoOpenerError, Sealer, SealError, sealing_of
 from .writer import VaultWriter
 
 
@@ -61,7 +61,8 @@ def _is_due(writer: VaultWriter, item: CardKey) -> bool:
 
 
 def _verified(writer: VaultWriter, state: MachineState, *, again: bool, now: datetime) -> Checked:
-    problems: dict[str, KeywardError] = {**state.unknown, **{name: _lost(writer, name) for name in state.lost}}
+    unknown = {name: problem for name, problem in state.unknown.items() if not isinstance(problem, NoOpenerError)}
+    problems: dict[str, KeywardError] = {**unknown, **{name: _lost(writer, name) for name in state.lost}}
     good: list[str] = []
     opening = {sealer.name for sealer in writer.sealers if sealer.opens}
     for name in sorted(state.parts):
