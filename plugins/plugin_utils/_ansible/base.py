@@ -47,6 +47,7 @@ LIBRARIES = {
     "cryptography": "cryptography",
     "sqlalchemy": "SQLAlchemy",
     "psycopg": "psycopg[binary]",
+    "reportlab": "reportlab",
     "pyrage": "pyrage",
 }
 

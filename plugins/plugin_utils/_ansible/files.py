@@ -12,14 +12,14 @@ from pathlib import Path
 from .._errors import OptionError
 
 
-def write_atomically(path: Path, text: str, *, mode: int = 0o640) -> None:
-    """Replace ``path`` by ``text`` in UTF-8; the folder is created. OptionError says which path could not be written and why."""
+def write_atomically(path: Path, text: str | bytes, *, mode: int = 0o640) -> None:
+    """Replace ``path`` by a text (in UTF-8) or by bytes; the folder is created. OptionError says which path it was, and why."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8") if isinstance(text, str) else text)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())

@@ -50,6 +50,10 @@ class AnsibleVaultSealer:
 
     def seal(self, text: Secret[str]) -> bytes:
         """As ``ansible-vault encrypt --encrypt-vault-id`` does."""
+        return self.seal_document(Secret(text.reveal().encode("utf-8")))
+
+    def seal_document(self, document: Secret[bytes]) -> bytes:
+        """As :meth:`seal`, what need not be text."""
         secret = self._own()
         if secret is None:
             raise SealError(
@@ -61,7 +65,7 @@ class AnsibleVaultSealer:
         # a label makes the header 1.2; without one, ansible-vault writes 1.1
         label = None if self._vault_id == "default" else self._vault_id
         try:
-            return bytes(VaultLib(self._secrets).encrypt(text.reveal().encode("utf-8"), secret=secret, vault_id=label))
+            return bytes(VaultLib(self._secrets).encrypt(document.reveal(), secret=secret, vault_id=label))
         except AnsibleError:
             raise SealError("seal a copy", target=f"vault ID {self._vault_id}", meaning="Ansible Vault refuses") from None
 

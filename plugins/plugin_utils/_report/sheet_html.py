@@ -28,8 +28,8 @@ _HEAD = Template("""<meta charset="utf-8">
 """)
 
 
-def render(sheet: Sheet, style: str) -> Secret[str]:
-    """The page, which holds every key of the sheet; ``style`` is the text of :data:`STYLE`."""
+def render(sheet: Sheet, style: str) -> Secret[bytes]:
+    """The page in UTF-8, which holds every key of the sheet; ``style`` is the text of :data:`STYLE`."""
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     head = join(
@@ -38,7 +38,7 @@ def render(sheet: Sheet, style: str) -> Secret[str]:
         tag("style", Markup(style)),
     )
     pages = [_page(sheet, number, key) for number, key in enumerate(sheet.keys, 1)]
-    return Secret("<!doctype html>\n" + tag("html", tag("head", head), tag("body", *pages), lang="en") + "\n")
+    return Secret(f"<!doctype html>\n{tag('html', tag('head', head), tag('body', *pages), lang='en')}\n".encode())
 
 
 def _page(sheet: Sheet, number: int, key: SheetKey) -> Markup:

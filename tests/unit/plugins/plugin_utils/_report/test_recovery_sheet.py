@@ -67,7 +67,7 @@ def test_a_sheet_and_its_codes_show_no_digit_by_accident() -> None:
 
 @pytest.mark.parametrize("password", [PUBLISHED, ZEROS])
 def test_the_page_has_the_key_its_id_and_both_codes(password: str) -> None:
-    read = Read(sheet_html.render(sheet(key(password, Drive="C:")), STYLE).reveal())
+    read = Read(sheet_html.render(sheet(key(password, Drive="C:")), STYLE).reveal().decode())
     words = " ".join(" ".join(read.words).split())
     assert " ".join(password.split("-")) in words
     assert "0123ABCD -1111-2222-3333-444444444444" in words
@@ -79,7 +79,7 @@ def test_the_page_has_the_key_its_id_and_both_codes(password: str) -> None:
 
 def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
     hostile = key(computer=HOSTILE, **{HOSTILE: HOSTILE})
-    text = sheet_html.render(sheet(hostile, reason=HOSTILE), STYLE).reveal()
+    text = sheet_html.render(sheet(hostile, reason=HOSTILE), STYLE).reveal().decode()
     read = Read(text)
     policy = next(a["content"] or "" for _tag, a in read.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
