@@ -222,6 +222,31 @@ attributes:
     details: It changes nothing.
 """
 
+    # a read-only action about the audit file
+    DISCLOSURE_INFO = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It only reads, so check mode makes no difference.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It changes nothing.
+"""
+
     # a read-only action about files and disks of the controller
     IMAGE_INFO = r"""
 options: {}

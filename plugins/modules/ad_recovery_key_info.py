@@ -49,6 +49,7 @@ notes:
     whole domain RV(store.state) is V(no_rights), although it may be that no key was ever escrowed there.
 seealso:
   - module: keyward.bitlocker.escrow_report
+  - module: keyward.bitlocker.disclosure_info
 """
 
 EXAMPLES = r"""

@@ -54,6 +54,7 @@ notes:
   - Entra ID keeps at most 200 keys a device. At that number no new key can be escrowed.
 seealso:
   - module: keyward.bitlocker.escrow_report
+  - module: keyward.bitlocker.disclosure_info
   - module: keyward.bitlocker.ad_recovery_key_info
 """
 

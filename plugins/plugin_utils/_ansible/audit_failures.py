@@ -15,6 +15,7 @@ from .._errors import KeywardError
 AUDIT_FILE_VARIABLE = "KEYWARD_AUDIT_FILE"
 AUDIT_SYSLOG_VARIABLE = "KEYWARD_AUDIT_SYSLOG"
 _ATTEMPTED = "write the audit record"
+_READ = "read the audit file"
 _NO_KEY = "no key was handed out"
 _ELSEWHERE = f"Name another file in 'audit_file' or {AUDIT_FILE_VARIABLE}."
 _MAKE_ROOM = "Make room on that disk; what was written of the record is taken back, or closed by the next one."
@@ -55,9 +56,25 @@ def system_failure(path: Path, error: OSError) -> AuditError:
     return AuditError(_ATTEMPTED, target=str(path), code=errno.errorcode.get(number, ""), meaning=f"{meaning}; {_NO_KEY}", remedy=remedy)
 
 
-def no_plain_file(path: Path) -> AuditError:
+def unreadable(path: Path, error: OSError) -> AuditError:
+    """The system refused to open or read the file."""
+    number = error.errno or 0
+    meanings = {
+        errno.ENOENT: "there is no such file",
+        errno.EACCES: "this account may not read it",
+        errno.ELOOP: "it is a symbolic link, which may lead anywhere",
+        errno.EISDIR: "it is a folder",
+    }
+    meaning = meanings.get(number, error.strerror or type(error).__name__)
+    return AuditError(_READ, target=str(path), code=errno.errorcode.get(number, ""), meaning=meaning, remedy=_ELSEWHERE)
+
+
+def no_plain_file(path: Path, *, keys: bool = True) -> AuditError:
     """It is a device, a pipe or a socket."""
-    return AuditError(_ATTEMPTED, target=str(path), meaning=f"it is not a regular file; {_NO_KEY}", remedy=_ELSEWHERE)
+    meaning = "it is not a regular file"
+    return AuditError(
+        _ATTEMPTED if keys else _READ, target=str(path), meaning=f"{meaning}; {_NO_KEY}" if keys else meaning, remedy=_ELSEWHERE
+    )
 
 
 def everybody_s(path: Path) -> AuditError:
@@ -70,12 +87,13 @@ def everybody_s(path: Path) -> AuditError:
     )
 
 
-def locked(path: Path, seconds: float) -> AuditError:
+def locked(path: Path, seconds: float, *, keys: bool = True) -> AuditError:
     """Another process holds the lock."""
+    meaning = f"another process has held the lock of the file for {seconds:.0f} seconds"
     return AuditError(
-        _ATTEMPTED,
+        _ATTEMPTED if keys else _READ,
         target=str(path),
-        meaning=f"another process has held the lock of the file for {seconds:.0f} seconds; {_NO_KEY}",
+        meaning=f"{meaning}; {_NO_KEY}" if keys else meaning,
         remedy="Find it with lsof or fuser, then run the task again.",
     )
 

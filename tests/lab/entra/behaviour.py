@@ -130,6 +130,8 @@ class Behaviour:
     #: requests in ten seconds that audit queries may make for one application (documented: 5)
     audit_limit: int = 5
     duplicate_audit: bool = False
+    #: seconds until a read shows in the audit log: minutes, as a rule, and not documented
+    audit_delay: float = 0.0
     #: keys of soft-deleted devices are listed: not documented
     keys_of_deleted: bool = True
     faults: list[Fault] = field(default_factory=list)

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..model import Estate, LabEntraClient, LabEntraDevice, LabEntraKey
 from .behaviour import Behaviour
@@ -103,6 +103,7 @@ class Tenant:
             self.audit.append(record)
 
     def audit_records(self) -> list[AuditRecord]:
-        """The records so far."""
+        """The records that show by now."""
+        shown = self.now - timedelta(seconds=self.behaviour.audit_delay)
         with self._lock:
-            return list(self.audit)
+            return [record for record in self.audit if record.when <= shown]

@@ -16,6 +16,7 @@ READ_BASIC = "BitlockerKey.ReadBasic.All"
 READ = "BitlockerKey.Read.All"
 DEVICES = "Device.Read.All"
 MANAGED = "DeviceManagementManagedDevices.Read.All"
+AUDIT = "AuditLog.Read.All"
 
 TOKEN = "get a token from Entra ID"
 
