@@ -40,6 +40,8 @@ test)
     # a reader of the codes on a recovery sheet, and pictures of its PDF
     want zbar-tools -- have zbarimg
     want poppler-utils -- have pdftoppm
+    # what others make of copies that are sealed to public keys
+    want age -- have age
     # the ledger on its other database: the tests start one of their own
     want postgresql -- dpkg -s postgresql
     ;;
