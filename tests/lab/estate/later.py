@@ -86,8 +86,10 @@ def _proven(estate: Estate, truth: Mapping[str, Any]) -> Iterator[_Proven]:
     in_ad = Counter(key_id for entry in estate.entries for key_id in {entry.key_id, entry.cn_key_id or entry.key_id})
     in_entra = Counter(key.key_id for key in estate.entra_keys)
     listed = Counter(key_id for volume in truth["volumes"] for key_id in volume["protectors"])
-    # what is wrapped anew in every reading can be proven and never refuted
-    steady = {item.key_id for host in estate.hosts for volume in host.volumes for item in volume.protectors if item.package == "sound"}
+    protectors = [item for host in estate.hosts for volume in host.volumes for item in volume.protectors]
+    hosts = Counter(item.key_id for item in protectors)
+    # what is wrapped anew in every reading can be proven and never refuted; a cluster's volume has several owners
+    steady = {item.key_id for item in protectors if item.package == "sound" and hosts[item.key_id] == 1}
     for volume in truth["volumes"]:
         for key_id, states in volume["protectors"].items():
             stores = frozenset(store for store, state in states.items() if state == "proven")

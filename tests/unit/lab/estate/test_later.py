@@ -34,7 +34,7 @@ def test_each_thing_happens_to_a_volume_of_its_own_that_was_proven(seed: int) ->
         assert verdicts[item.computer, item.volume]["verdict"] == "recoverable"
         assert verdicts[item.computer, item.volume]["protectors"][item.key_id][item.store] == "proven"
         protectors = [protector for host in estate.hosts for volume in host.volumes for protector in volume.protectors]
-        assert {protector.package for protector in protectors if protector.key_id == item.key_id} == {"sound"}
+        assert [protector.package for protector in protectors if protector.key_id == item.key_id] == ["sound"]
     gone = Counter(item.store for item in happened if item.kind == VANISHED)
     assert len(earlier.entries) - len(estate.entries) == gone["ad"] == 2
     assert len(earlier.entra_keys) - len(estate.entra_keys) == gone["entra"] == 2
