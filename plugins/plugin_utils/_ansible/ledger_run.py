@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from typing import Any
 from .._core import ledger_rows as shape
 from .._core.joins import InventoryHost
 from .._core.ledger_changes import compare, held_by_owner, searched_owner
-from .._core.ledger_types import FirstSeen, ProofMemory, ProofRecord, Run
+from .._core.ledger_types import ProofMemory, ProofRecord, Run
 from .._core.model import Entry, Observation, StoreReading
 from .._core.redaction import Secret
 from .._core.rows import EstateJudgement
@@ -50,7 +50,7 @@ class LedgerRun:
     changed_values: list[shape.FoundChange] = field(default_factory=list)
     trend: list[Run] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)
-    _first: dict[str, Mapping[tuple[str, ...], FirstSeen]] = field(default_factory=dict)
+    _known: Set[tuple[str, ...]] = frozenset()
 
     def with_earlier(
         self, hosts: Sequence[InventoryHost], observations: Mapping[str, Sequence[Observation]]
@@ -74,9 +74,10 @@ class LedgerRun:
         with self.ledger.read() as reader:
             found = [change for reading in judgement.readings.values() for change in self._changes(reader, reading, judgement, scope)]
             self.trend = reader.trend(TREND)
-            self._first = {name: reader.first_seen(name) for name in ("protectors", "entries")}
+            protectors, entries = reader.protectors(), reader.entries()
             self._doubts(reader)
-        self.times = shape.escrow_times(self._first["protectors"], self._first["entries"])
+        self.times = shape.escrow_times(protectors, entries)
+        self._known = protectors.keys() | entries.keys()
         lost = sum(change.computer is None for change in found)
         if lost:
             self.say(f"ledger: {lost} entries vanished together with their computers, which nobody knows any more")
@@ -142,9 +143,8 @@ class LedgerRun:
             recorder.proofs(self.made)
             recorder.add("observations", shape.observation_rows(judgement, self.kept, micros), body="body")
             recorder.add("verdicts", _clipped(shape.verdict_rows(judgement)), body="body")
-            known = self._first.get("protectors", {})
             rows = _clipped(shape.protector_rows(judgement, self.kept, micros))
-            recorder.add("protectors", (row for row in rows if (row["host"], row["key_id"]) not in known))
+            recorder.add("protectors", (row for row in rows if (row["host"], row["key_id"]) not in self._known))
             for reading in judgement.readings.values():
                 if shape.state_of(reading).value == "searched":
                     self._record_store(recorder, judgement, reading)
@@ -165,9 +165,8 @@ class LedgerRun:
             ),
             body="body",
         )
-        known = self._first.get("entries", {})
         rows = _clipped(shape.entry_rows(reading, judgement.generated_at, micros))
-        recorder.add("entries", (row for row in rows if (row["store"], row["entry_id"], row["key_id"]) not in known))
+        recorder.add("entries", (row for row in rows if (row["store"], row["entry_id"], row["key_id"]) not in self._known))
 
     @property
     def memory_of_proofs(self) -> LedgerRun | None:

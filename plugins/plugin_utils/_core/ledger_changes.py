@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from .bulk import bulk_dataclass
 from .model import Entry, StoreReading, StoreState
 from .observation import parse_time
 
@@ -32,7 +33,7 @@ class Change(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class HeldEntry:
     """An entry as the ledger remembers it: no value, no location. ``version`` None: the store did not say."""
 

@@ -7,7 +7,6 @@ A row is a mapping of the ledger's columns; a column ``body`` holds bytes. No ro
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,13 +16,16 @@ from typing import Any
 from .findings import make
 from .ledger_changes import Change, EntryChange, body, held_by_owner, scope_of, to_data
 from .ledger_observation import observation_facts
-from .ledger_types import FirstSeen, RunFacts
+from .ledger_types import RunFacts
 from .model import Entry, Finding, ProtectorType, StoreReading, StoreState
 from .rows import ComputerRow, EstateJudgement
 
 #: makes a column of a time
 Micros = Callable[[datetime], int]
 
+_RECOVERY_PASSWORD = ProtectorType.RECOVERY_PASSWORD.value
+#: in microseconds
+_HOUR = 3_600_000_000
 _CODES = {Change.VANISHED: "KW-ESC-013", Change.CHANGED: "KW-ESC-014"}
 
 
@@ -138,27 +140,33 @@ def change_findings(judgement: EstateJudgement, changes: Collection[FoundChange]
     return sorted(found, key=lambda finding: (finding.computer or "", finding.volume or "", finding.code, finding.message))
 
 
-def escrow_times(protectors: Mapping[tuple[str, ...], FirstSeen], entries: Mapping[tuple[str, ...], FirstSeen]) -> dict[str, Any]:
+def escrow_times(
+    protectors: Mapping[tuple[str, str], tuple[int, str | None]], entries: Mapping[tuple[str, str, str], int]
+) -> dict[str, Any]:
     """How long recovery passwords took from the first observation to their first entry.
+
+    Args:
+        protectors: (host, key ID) -> when first observed, in microseconds, and the type.
+        entries: (store, entry ID, key ID) -> since when it is there, in microseconds.
 
     ``before``: escrowed when they were first observed. ``after``: later; ``median_hours`` is over these, None where there are none.
     ``waiting``: no entry was ever seen.
     """
-    escrowed: dict[str, datetime] = {}
-    for key, entry in entries.items():
-        at = min(entry.created or entry.at, entry.at)
-        escrowed[key[2]] = min(escrowed.get(key[2], at), at)
-    sums: Counter[str] = Counter()
-    hours = []
-    for key, protector in protectors.items():
-        if protector.type != ProtectorType.RECOVERY_PASSWORD:
+    escrowed: dict[str, int] = {}
+    for (_store, _entry, key_id), there in entries.items():
+        if there < escrowed.get(key_id, there + 1):
+            escrowed[key_id] = there
+    before = waiting = 0
+    took = []
+    for (_host, key_id), (seen, kind) in protectors.items():
+        if kind != _RECOVERY_PASSWORD:
             continue
-        moment = escrowed.get(key[1])
-        if moment is None:
-            sums["waiting"] += 1
-        elif moment <= protector.at:
-            sums["before"] += 1
+        at = escrowed.get(key_id)
+        if at is None:
+            waiting += 1
+        elif at <= seen:
+            before += 1
         else:
-            hours.append((moment - protector.at).total_seconds() / 3600)
-    middle = round(median(hours), 1) if hours else None
-    return {"before": sums["before"], "after": len(hours), "waiting": sums["waiting"], "median_hours": middle}
+            took.append(at - seen)
+    middle = round(median(took) / _HOUR, 1) if took else None
+    return {"before": before, "after": len(took), "waiting": waiting, "median_hours": middle}

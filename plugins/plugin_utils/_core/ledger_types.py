@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from .bulk import bulk_dataclass
 from .ledger_changes import differs
 from .model import Observation
 
@@ -53,7 +54,7 @@ class Run:
     tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRecord:
     """A proof as it is remembered.
 
@@ -131,7 +132,7 @@ class ProofMemory:
         return bool(records) and max(records, key=lambda record: record.made_at).value_mark != value_mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """An observation that the ledger kept, and the run that it was judged in."""
 
@@ -139,7 +140,7 @@ class Kept:
     run: Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerRecord:
     """What lay under one owner in one run, by digest; ``computer``: the report's name of the owner then."""
 

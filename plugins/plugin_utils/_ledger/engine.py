@@ -99,7 +99,9 @@ def _sqlite(settings: LedgerSettings, *, make: bool) -> Engine:
         raise ValueError("no path")
     path = place.prepare(settings.path, make=make)
     engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=os.fspath(path)), connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}
+        sa.URL.create("sqlite+pysqlite", database=os.fspath(path)),
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        paramstyle="named",
     )
 
     @sa.event.listens_for(engine, "connect")

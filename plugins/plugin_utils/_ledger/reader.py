@@ -96,19 +96,22 @@ class Reader:
 
     def _rows(self, name: str, query: Select[Any], *, closed: bool = True) -> Iterator[Mapping[str, Any]]:
         """Rows of a table that are believed: sealed, of a run that is closed (with ``closed``), in the order of the query."""
-        result = self._connection.execution_options(yield_per=_YIELD).execute(query)
-        # hundreds of thousands of rows: SQLAlchemy's own mappings are three times as slow to read
-        names = tuple(result.keys())
-        for found in result:
-            row = dict(zip(names, found, strict=True))
-            number = row["run"]
-            if closed and number not in self.closed:
-                continue
-            run_id = self._ids.get(number)
-            if run_id is None or not columns.is_sealed(self._seal, name, run_id, row):
-                self.doubtful[name] += 1
-                continue
-            yield row
+        names = tuple(column.name for column in query.selected_columns)
+        for row in self._plain(name, query, closed=closed):
+            yield dict(zip(names, row, strict=True))
+
+    def _plain(self, name: str, query: Select[Any], *, closed: bool = True) -> Iterator[Sequence[Any]]:
+        """As :meth:`_rows`, each row as its columns in the query's order: there are hundreds of thousands, and a mapping is dear."""
+        names = [column.name for column in query.selected_columns]
+        is_sealed, at = columns.checker(self._seal, name, names), names.index("run")
+        known = {number: self._ids[number] for number in self.closed} if closed else self._ids
+        for part in self._connection.execution_options(yield_per=_YIELD).execute(query).partitions():
+            for row in part:
+                run_id = known.get(row[at])
+                if run_id is not None and is_sealed(row, run_id):
+                    yield row
+                elif run_id is not None or not closed:
+                    self.doubtful[name] += 1
 
     def _bodies(self, digests: Iterable[bytes]) -> dict[bytes, Any]:
         """What the digests stand for, as plain data; one that is not there, or not what its name says, is missing."""
@@ -133,7 +136,9 @@ class Reader:
 
     def last_observations(self, hosts: Collection[str]) -> dict[str, Kept]:
         """The newest observation of each host that has one, read by the parser of observations."""
-        rows: dict[str, Mapping[str, Any]] = {}
+        return {kept.observation.host: kept for kept in self._last_observations(hosts)}
+
+    def _last_observations(self, hosts: Collection[str]) -> Iterator[Kept]:
         observations = table("observations")
         names = {columns.text(host): host for host in hosts}
         for chunk in _chunks(sorted(names)):
@@ -144,8 +149,7 @@ class Reader:
                 .subquery()
             )
             query = sa.select(observations).join(newest, sa.and_(observations.c.host == newest.c.host, observations.c.run == newest.c.run))
-            rows |= {row["host"]: row for row in self._rows("observations", query)}
-        return {kept.observation.host: kept for kept in self._kept(rows.values(), names)}
+            yield from self._kept(self._rows("observations", query), names)
 
     def _kept(self, rows: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[Kept]:
         listed = list(rows)
@@ -193,10 +197,11 @@ class Reader:
         """What lay under each owner of a store in a run, as digests; a row that is missing is counted as doubtful."""
         holdings = table("holdings")
         count = total = 0
-        for row in self._rows("holdings", sa.select(holdings).where(holdings.c.run == run.number)):
-            count, total = count + 1, add(total, row["seal"])
-            if row["store"] == store:
-                yield OwnerRecord(owner_id=row["owner_id"], computer=row["computer"], digest=row["digest"])
+        query = sa.select(*(holdings.c[name] for name in ("store", "owner_id", "computer", "digest", "seal", "run")))
+        for held_in, owner_id, computer, digest, seal, _run in self._plain("holdings", query.where(holdings.c.run == run.number)):
+            count, total = count + 1, add(total, seal)
+            if held_in == store:
+                yield OwnerRecord(owner_id=owner_id, computer=computer, digest=digest)
         if [count, f"{total:032x}"] != list(run.tables.get("holdings", [0, f"{0:032x}"])):
             self.doubtful["holdings"] += 1
 
@@ -261,10 +266,28 @@ class Reader:
             )
         return found
 
-    def known(self, name: str) -> set[tuple[str, ...]]:
-        """The keys of :meth:`first_seen` alone: quick for a large fleet."""
-        keys = columns.KEYS[name]
-        return {tuple(row[column] for column in keys) for row in self._rows(name, sa.select(table(name)))}
+    def protectors(self) -> dict[tuple[str, str], tuple[int, str | None]]:
+        """(host, key ID) -> when the protector was seen first, in microseconds, and its type: :meth:`first_seen` for a large fleet."""
+        rows = table("protectors")
+        query = sa.select(*(rows.c[name] for name in ("host", "key_id", "first_seen", "type", "run", "seal")))
+        found: dict[tuple[str, str], tuple[int, str | None]] = {}
+        for host, key_id, at, kind, *_rest in self._plain("protectors", query):
+            key = host, key_id
+            if key not in found or at < found[key][0]:
+                found[key] = at, kind
+        return found
+
+    def entries(self) -> dict[tuple[str, str, str], int]:
+        """(store, entry ID, key ID) -> since when the entry is there at the latest: its creation, or when it was seen first."""
+        rows = table("entries")
+        query = sa.select(*(rows.c[name] for name in ("store", "entry_id", "key_id", "first_seen", "created", "owner_id", "run", "seal")))
+        found: dict[tuple[str, str, str], int] = {}
+        for store, entry_id, key_id, at, created, *_rest in self._plain("entries", query):
+            key = store, entry_id, key_id
+            there = at if created is None or at < created else created
+            if key not in found or there < found[key]:
+                found[key] = there
+        return found
 
     # --- history --------------------------------------------------------------------------------------------------------------------------
 

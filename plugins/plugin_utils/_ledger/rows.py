@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from .schema import MAX_TEXT
@@ -31,6 +32,7 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "entries": ("owner_id", "created", "first_seen"),
     "proofs": ("owner_id", "version", "value_mark", "outcome", "basis", "reason", "made_at"),
 }
+_DIGEST = "digest"
 _SEALED = {name: (*KEYS[name], *FACTS[name]) for name in KEYS}
 
 
@@ -59,16 +61,20 @@ def text(value: str) -> str:
 
 def seal_row(seal: Seal, table: str, run_id: str, row: Mapping[str, Any]) -> bytes:
     """The seal of a row, over its table, its run and every column."""
-    return seal.of(table, run_id, *_fields(table, row))
+    return seal.of(table, run_id, *(row[name].hex() if name == _DIGEST else row[name] for name in _SEALED[table]))
 
 
-def is_sealed(seal: Seal, table: str, run_id: str, row: Mapping[str, Any]) -> bool:
-    """Whether a row that was read bears its seal."""
-    try:
-        return seal.fits(row["seal"], table, run_id, *_fields(table, row))
-    except (TypeError, ValueError, AttributeError):  # a column of a kind that nobody writes, which SQLite permits
-        return False
+def checker(seal: Seal, table: str, names: Sequence[str]) -> Callable[[Sequence[Any], str], bool]:
+    """What says of a row that was read, its columns in the order of ``names``, and of its run's ID whether the row bears its seal."""
+    fields, at = itemgetter(*map(names.index, _SEALED[table])), names.index("seal")
+    with_digest = _SEALED[table][-1] == _DIGEST
 
+    def is_sealed(row: Sequence[Any], run_id: str) -> bool:
+        values = fields(row)
+        if with_digest:
+            if not isinstance(values[-1], bytes):  # a kind that nobody writes, which SQLite permits
+                return False
+            values = (*values[:-1], values[-1].hex())
+        return seal.fits(row[at], table, run_id, *values)
 
-def _fields(table: str, row: Mapping[str, Any]) -> list[str | int | None]:
-    return [value.hex() if isinstance(value := row[name], bytes) else value for name in _SEALED[table]]
+    return is_sealed

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from .._core.redaction import Secret
@@ -31,14 +32,14 @@ class Seal:
     """Makes and checks seals; ``fresh``: its key was made just now, so nothing older can bear its seal."""
 
     def __init__(self, key: Secret[bytes], *, fresh: bool = False) -> None:
-        self._rows = Secret(_derive(key, b"rows"))
-        self._values = Secret(_derive(key, b"values"))
+        self._rows = _digest(Secret(_derive(key, b"rows")))
+        self._values = _digest(Secret(_derive(key, b"values")))
         self.fresh = fresh
 
     def of(self, table: str, run_id: str, *fields: str | int | None) -> bytes:
         """The seal of a row."""
         # Python's own spelling of texts and numbers: one for each, the same in every version, and a third of JSON's time
-        return _digest(self._rows, ascii((table, run_id, *fields)).encode("ascii"))[:SEAL_SIZE]
+        return self._rows(ascii((table, run_id, *fields)).encode("ascii"))[:SEAL_SIZE]
 
     def fits(self, seal: object, table: str, run_id: str, *fields: str | int | None) -> bool:
         """Whether a row bears its seal."""
@@ -46,15 +47,25 @@ class Seal:
 
     def value_mark(self, store: str, entry_id: str, key_id: str, value: Secret[str]) -> str:
         """A keyed digest by which the same value under the same entry is known again; nothing about it follows without the key."""
-        return _digest(self._values, _encode(["value", store, entry_id, key_id, value.reveal()]).encode("ascii")).hex()
+        return self._values(_encode(["value", store, entry_id, key_id, value.reveal()]).encode("ascii")).hex()
 
 
 def _derive(key: Secret[bytes], purpose: bytes) -> bytes:
     return hmac.digest(key.reveal(), b"keyward ledger " + purpose, "sha256")
 
 
-def _digest(key: Secret[bytes], message: bytes) -> bytes:
-    return hmac.digest(key.reveal(), message, "sha256")
+def _digest(key: Secret[bytes]) -> Callable[[bytes], bytes]:
+    """What makes HMAC-SHA-256 (RFC 2104) with this key: the two hashes that begin with it are begun once, which is a third of the time."""
+    padded = key.reveal().ljust(hashlib.sha256().block_size, b"\0")
+    inner, outer = (hashlib.sha256(bytes(octet ^ mask for octet in padded)).copy for mask in (0x36, 0x5C))
+
+    def digest(message: bytes) -> bytes:
+        within, around = inner(), outer()
+        within.update(message)
+        around.update(within.digest())
+        return around.digest()
+
+    return digest
 
 
 def content_digest(data: bytes) -> bytes:

@@ -137,7 +137,8 @@ class Recorder:
             self._touch(connection, {})
             if bodies:
                 self._write_bodies(connection, bodies)
-            connection.execute(table(name).insert(), made)
+            # as the database's own statement: building each row's parameters anew would take as long as writing them
+            connection.exec_driver_sql(str(table(name).insert().compile(connection)), made)
         known |= fresh
         self._sums[name] = total
 
