@@ -67,5 +67,10 @@ def ledger_figures(said: dict[str, Any], computers: int) -> list[Figure]:
             note=f"{size}: what a ledger of two runs adds to a report of which no computer answered",
         ),
         Figure(name="ledger_100k_file_mib", value=said["file_mib"], unit="MiB", note="for information: the file after two runs"),
-        Figure(name="ledger_100k_mib", value=said["mib"], unit="MiB", note="for information: the most that the process held"),
+        Figure(
+            name="ledger_100k_mib",
+            value=said["mib"],
+            unit="MiB",
+            note=f"for information: the most that the process held, {said['before_mib']:.0f} of it before the ledger",
+        ),
     ]

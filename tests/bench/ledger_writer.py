@@ -3,7 +3,8 @@
 
 ``first``, ``second``: seconds to keep a run in an empty ledger, and one more. ``report``: seconds that the ledger takes in a report of
 which no computer answered: last observations, proofs, what changed in the store, first seen. ``kept``, ``proofs``, ``changes`` and
-``recovery_passwords`` count what came back. ``mib``: the most memory that the process ever held, the fleet included.
+``recovery_passwords`` count what came back. ``mib``: the most memory that the process ever held, the fleet included, ``before_mib`` what
+that had been without a ledger.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def main() -> int:
     """Make the fleet, keep it twice, report it, answer."""
     folder, fleet = Path(sys.argv[1]), Fleet(int(sys.argv[2]))
     observations = {name: [parse_observation(name, data)] for name, data in fleet.observations.items()}
-    judgement = judge_fleet(fleet.hosts, observations, fleet.stores, fleet.requirements, now=NOW, say=_nothing)
+    judgement = _stamped(judge_fleet(fleet.hosts, observations, fleet.stores, fleet.requirements, now=NOW, say=_nothing))
     params = {
         "ledger": {"path": str(folder / "ledger" / "ledger.db"), "hmac_key_file": str(folder / "key"), "keep_days": 400, "compare_days": 7}
     }
     moment = [NOW]
-    said: dict[str, float] = {"protectors": fleet.protectors}
+    said: dict[str, float] = {"protectors": fleet.protectors, "before_mib": most_memory()}
     for name in ("first", "second"):
         with ledger_run(params, check_mode=False, say=_nothing, warn=_fail, clock=lambda: moment[0]) as run:
             run.with_earlier(fleet.hosts, observations)
@@ -82,6 +83,13 @@ def _prove(run: LedgerRun, judgement: EstateJudgement) -> None:
         entry = entries.get(owner_id) or Entry(store="ad", owner_id=owner_id, entry_id=f"none-{row.name}", location="")
         known = replace(entry, value=Secret("a value"))
         run.remember(known, row.name, "ab" * 32, "proven", "live", NOW, "")
+
+
+def _stamped(judgement: EstateJudgement) -> EstateJudgement:
+    """Every entry with a version of a usual length."""
+    reading = judgement.readings["ad"]
+    entries = tuple(replace(entry, version=f"repl:1:13439876953:{'ab' * 16}:{number}") for number, entry in enumerate(reading.entries))
+    return replace(judgement, readings={"ad": replace(reading, entries=entries)})
 
 
 def _later(judgement: EstateJudgement, fleet: Fleet) -> EstateJudgement:
