@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..plugin_utils._ansible.base import KeywardAction
-from ..plugin_utils._ansible.hardening import harden_process
-from ..plugin_utils._ansible.inventory import Inventory
 from ..plugin_utils._ansible.key_finding import KeyFinder
+from ..plugin_utils._ansible.key_pages import open_finder
 from ..plugin_utils._ansible.key_rows import key_row
-from ..plugin_utils._ansible.key_sources import KEY_ENVIRONMENT, KeyOptions, Surroundings
+from ..plugin_utils._ansible.key_sources import KEY_ENVIRONMENT
 from ..plugin_utils._core.key_lookup import FoundKey
 from ..plugin_utils._errors import KeywardError
 
@@ -29,19 +28,9 @@ class ActionModule(KeywardAction):
 
     def run_action(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Find, read if asked, and say what could not be looked at."""
-        options = KeyOptions.from_params(params)
-        self.require(*options.libraries)
-        # a token, or a connection's password, comes into this process even where no option holds a secret
-        harden_process()
-        host, _variables = self.target(task_vars)
-        around = Surroundings(
-            inventory=Inventory(task_vars, own=host, connect=lambda: self.connection_settings(task_vars)),
-            loader=self._loader,
-            say=self.say,
-            warn=self.warn,
-            values=bool(params["reveal"]),
-        )
-        with KeyFinder(options, around) as finder:
+        if params["reveal"]:
+            self.disclosure(params, task_vars).prepare(1)
+        with open_finder(self, params, task_vars, values=bool(params["reveal"])) as finder:
             found = finder.find(params["terms"])
             if not params["reveal"]:
                 return {"changed": False, "keys": [key_row(key) for key in found]}
@@ -52,6 +41,7 @@ class ActionModule(KeywardAction):
     ) -> list[dict[str, Any]]:
         """The rows with passwords; one that cannot be read leaves the others. Raises the first one's reason where none could."""
         gate = self.disclosure(params, task_vars)
+        gate.prepare(len(found))
         rows: list[dict[str, Any]] = []
         problems: list[KeywardError] = []
         for key, read in zip(found, finder.read(found), strict=True):

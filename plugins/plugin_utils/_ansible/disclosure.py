@@ -109,6 +109,24 @@ class Disclosure:
         self._record({"key_id": key_id, "owner": owner, "source": source, "action": action}, limit=self.max_reveals)
         return secret.reveal()
 
+    def prepare(self, number: int) -> None:
+        """Refuse before anything is read what :meth:`disclose` would refuse for ``number`` keys whatever they are.
+
+        Raises:
+            OptionError: there is no reason, or ``max_reveals`` is less than that.
+            AuditError: there is no place to record.
+        """
+        self._check("")
+        if number > self.max_reveals:
+            raise OptionError(
+                "disclose recovery keys",
+                target="option max_reveals",
+                meaning=f"they are {number}, and {self.max_reveals} may be handed out within an hour",
+                remedy="Give a larger max_reveals on purpose, or ask for fewer.",
+            )
+        if audit_path(self.audit_file) is None and not (self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE)):
+            raise failures.nowhere()
+
     def note_proof(self, *, key_id: str, owner: str, source: str) -> None:
         """Record that a key was read in order to prove it: handed to nobody, so it spends nothing. See :meth:`disclose`."""
         self._record({"key_id": key_id, "owner": owner, "source": source, "action": PROOF}, limit=None)

@@ -101,9 +101,10 @@ class HostSource:
         now = self._now()
         try:
             listed = live_keys.read_list(self._session(host), Reads.begin(self._now))
-        except OptionError:
-            raise
         except KeywardError as problem:
+            # a transport whose first exchange failed would send its next message in clear
+            if host in self._sessions:
+                self._sessions.pop(host).close()
             return SourceAnswer(source=self.name, state=StoreState.DOWN, reason=f"{host}: {problem}")
         names = (host.lower(), *(name for name in listed.names if name != host.lower()))
         found = tuple(

@@ -91,7 +91,7 @@ class KeyFinder:
         return self._sources
 
     def find(self, terms: Sequence[str], *, match: Match | None = None) -> list[FoundKey]:
-        """The keys that the terms stand for, in their order; metadata only.
+        """The keys that the terms stand for, in their order (a term that is given twice stands for its keys twice); metadata only.
 
         Raises:
             OptionError: a term, or an option of a source, cannot be used.
@@ -106,14 +106,15 @@ class KeyFinder:
         """As :meth:`find`, with the terms that stand for no key, or for several, beside those that were found."""
         parsed = [parse_term(text) for text in dict.fromkeys(terms)]
         answers = self._ask(parsed)
-        found: list[FoundKey] = []
+        chosen: dict[str, tuple[FoundKey, ...]] = {}
         problems: dict[str, KeywardError] = {}
         for term in parsed:
             records = self._records(term, answers[term.text])
             try:
-                found += choose(term, records, answers[term.text], match or self.options.match)
+                chosen[term.text] = choose(term, records, answers[term.text], match or self.options.match)
             except (NoSuchKeyError, CouldNotLookError, AmbiguousKeyError) as problem:
                 problems[term.text] = problem
+        found = [key for text in terms for key in chosen.get(text, ())]
         self._warn_of_unsearched(found)
         return found, problems
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
 
-from .._core.key_lookup import FoundKey, Match
+from .._core.key_lookup import FoundKey
 from .._core.redaction import Mask
-from .._errors import KeywardError, OptionError
+from .._errors import KeywardError
 from .._report.terminal import printable
 from .base import MissingLibraryError, secrets_in, surprise
 from .collector import collector_at_rest
@@ -100,12 +100,14 @@ class KeyLookup:
         for warning in checked.warnings:
             self._warn(warning)
         gate = lookup_disclosure(variables, params, self._name, warn=self._warn)
+        gate.prepare(1)
         options = KeyOptions.from_params(params)
         if missing := [name for name in options.libraries if importlib.util.find_spec(name) is None]:
             raise MissingLibraryError(missing)
         finder, keep = self._finder(options, variables)
         try:
             found = finder.find(terms, match=options.match)
+            gate.prepare(len(found))
             return _handed_out(finder, found, gate, with_record=bool(params["record"]))
         finally:
             if not keep:
@@ -160,6 +162,3 @@ def _given(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_given(item) for item in value]
     return plain(value)
-
-
-__all__ = ["KeyLookup", "Match", "OptionError", "spec_of"]
