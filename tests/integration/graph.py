@@ -77,6 +77,13 @@ CALLS = (
         filters=f"azureADDeviceId eq '{_GUID}'",
         largest_page=1000,
     ),
+    Call(
+        path="/v1.0/auditLogs/directoryAudits",
+        options=frozenset({"$filter", "$top"}),
+        members=frozenset(),
+        filters=r"category eq 'KeyManagement' and activityDateTime ge \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+        largest_page=1000,
+    ),
 )
 
 

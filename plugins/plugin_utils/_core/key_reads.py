@@ -92,31 +92,46 @@ def reconcile(
     """
     said = Reconciliation()
     ours, provers = {reader.lower() for reader in readers}, {reader.lower() for reader in proof_readers}
-    by_key: defaultdict[str, list[OwnRead]] = defaultdict(list)
+    said.proofs = sum(read.reader in provers for read in reads)
+    others = [
+        (read, _strange(read, ours)) for read in sorted(reads, key=lambda read: (read.time, read.read_id)) if read.reader not in provers
+    ]
+    pairs = _nearest(own, [read for read, why in others if not why], window)
+    times: defaultdict[tuple[str | None, str], list[datetime]] = defaultdict(list)
+    for read, why in others:
+        if (record := pairs.get(read.read_id)) is not None and not why:
+            times[read.key_id, read.reader].append(read.time)
+            said.proofs += record.proof
+            said.matched += not record.proof
+    for read, why in others:
+        if not start <= read.time <= end or (not why and read.read_id in pairs):
+            continue
+        if not why and any(abs(read.time - moment) <= DUPLICATES for moment in times[read.key_id, read.reader]):
+            said.duplicates += 1
+        else:
+            said.foreign.append(ForeignRead(read, why or "the audit file has no record of it"))
+    _find_pending(said, own, {record.seq for record in pairs.values()}, start, end, now, window)
+    return said
+
+
+def _nearest(own: Sequence[OwnRead], reads: Sequence[KeyRead], window: timedelta) -> dict[str, OwnRead]:
+    """Reads (by their ID) and records in pairs of one key, the nearest in time first; each read and each record once."""
+    by_key: defaultdict[str | None, list[OwnRead]] = defaultdict(list)
     for record in own:
         by_key[record.key_id].append(record)
+    near = [
+        (abs(record.time - read.time), record.seq, read.read_id, record)
+        for read in reads
+        for record in by_key.get(read.key_id, ())
+        if abs(record.time - read.time) <= window
+    ]
+    pairs: dict[str, OwnRead] = {}
     met: set[int] = set()
-    last: dict[tuple[str, str], datetime] = {}
-    for read in sorted(reads, key=lambda read: (read.time, read.read_id)):
-        if read.reader in provers:
-            said.proofs += 1
-            continue
-        why = _strange(read, ours)
-        candidates = [] if why else by_key[read.key_id or ""]
-        free = [record for record in candidates if record.seq not in met and abs(record.time - read.time) <= window]
-        before = last.get((read.key_id or "", read.reader))
-        if free:
-            nearest = min(free, key=lambda record: (abs(record.time - read.time), record.seq))
-            met.add(nearest.seq)
-            last[read.key_id or "", read.reader] = read.time
-            said.proofs += nearest.proof
-            said.matched += not nearest.proof
-        elif not why and before is not None and read.time - before <= DUPLICATES:
-            said.duplicates += 1
-        elif start <= read.time <= end:
-            said.foreign.append(ForeignRead(read, why or "the audit file has no record of it"))
-    _find_pending(said, own, met, start, end, now, window)
-    return said
+    for _distance, seq, read_id, record in sorted(near, key=lambda pair: pair[:3]):
+        if seq not in met and read_id not in pairs:
+            met.add(seq)
+            pairs[read_id] = record
+    return pairs
 
 
 def _strange(read: KeyRead, ours: Collection[str]) -> str:

@@ -60,6 +60,13 @@ def test_two_reads_need_two_records() -> None:
     assert foreign(compare([record(1, 5), record(2, 9)], [read(1, 5), read(2, 9)])) == []
 
 
+def test_the_nearest_read_is_the_one_of_a_record() -> None:
+    said = compare([record(1, 5)], [read(1, -3), read(2, -2), read(3, 4.99)])
+    assert (said.matched, said.duplicates, foreign(said)) == (1, 0, [])
+    said = compare([record(1, 9)], [read(1, 2), read(2, 8.99)])
+    assert foreign(said) == ["r1"]
+
+
 def test_records_of_one_read_that_came_twice_are_duplicates() -> None:
     said = compare([record(1, 5)], [read(1, 5), read(2, 5.05)])
     assert (said.matched, said.duplicates, foreign(said)) == (1, 1, [])
