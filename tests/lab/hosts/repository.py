@@ -12,6 +12,7 @@ from .classes import volume_schema
 from .classes.identity import cluster_class, identity_classes, tpm_class
 from .classes.registry import Registry
 from .classes.volume import VolumeProvider
+from .escrow import Escrow
 from .profiles import Profile, WireForm
 
 BITLOCKER = volume_schema.NAMESPACE.lower()
@@ -20,11 +21,13 @@ BITLOCKER = volume_schema.NAMESPACE.lower()
 class Repository:
     """Namespaces by their lower-case path, classes by their lower-case name: WMI compares both without case."""
 
-    def __init__(self, host: LabHost, profile: Profile, form: WireForm, now: datetime) -> None:
+    def __init__(self, host: LabHost, profile: Profile, form: WireForm, now: datetime, escrow: Escrow | None = None) -> None:
         registry = Registry(host, form).wmi_class()
         cimv2 = identity_classes(host, profile, now)
         if profile.registry_in_cimv2:
             cimv2.append(registry)
+        #: None where BitLocker is not installed
+        self.volumes: VolumeProvider | None = None
         self._namespaces = {
             "root": _by_name([]),
             "root/cimv2": _by_name(cimv2),
@@ -33,7 +36,8 @@ class Repository:
             "root/cimv2/security/microsofttpm": _by_name([tpm_class(host, profile)]),
         }
         if host.bitlocker_installed:
-            self._namespaces[BITLOCKER] = _by_name([VolumeProvider(host, profile, form).wmi_class()])
+            self.volumes = VolumeProvider(host, profile, form, escrow)
+            self._namespaces[BITLOCKER] = _by_name([self.volumes.wmi_class()])
         if host.cluster_name:
             self._namespaces["root/mscluster"] = _by_name([cluster_class(host)])
 

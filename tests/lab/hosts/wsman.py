@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 from ..model import LabHost
 from . import soap, wql, wsfaults
 from .cim import Method, Value, Values, WmiClass, read_argument, render_fragment, render_instance
+from .classes.volume_changes import VolumeChanges
 from .enumeration import Enumerations, read_enumerate
+from .escrow import Escrow
 from .profiles import PROFILES, WIRE_FORMS
 from .record import Exchange
 from .repository import BITLOCKER, Repository
@@ -26,14 +28,19 @@ _NIL = f"{{{soap.XSI}}}nil"
 class WsmanService:
     """One host's service; its volumes are a copy of the estate's, so that two services of one host do not meet."""
 
-    def __init__(self, host: LabHost, now: datetime) -> None:
+    def __init__(self, host: LabHost, now: datetime, escrow: Escrow | None = None) -> None:
         self.host = copy.deepcopy(host)
         self.profile = PROFILES[host.profile]
         form = WIRE_FORMS[host.wire_form]
         self.form = replace(form, lying_types=True) if host.fault == "wrong_types" else form
-        self._repository = Repository(self.host, self.profile, self.form, now)
+        self._repository = Repository(self.host, self.profile, self.form, now, escrow)
         self.enumerations = Enumerations(self.form)
         self.shells = Shells(self.form)
+
+    @property
+    def changes(self) -> VolumeChanges | None:
+        """What changes this host's volumes; None where BitLocker is not installed."""
+        return None if self._repository.volumes is None else self._repository.volumes.changes
 
     def handle(self, data: bytes, note: Exchange) -> tuple[int, bytes]:
         """Answer one SOAP message: HTTP status and body. ``note`` is filled with what it asked."""

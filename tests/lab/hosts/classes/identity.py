@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ...model import LabHost, LabVolume
 from ..cim import Method, Values, WmiClass, parse_signatures
 from ..profiles import Profile
-from .volume import device_id
+from .volume_schema import device_id
 
 _SYSTEM = {
     "Name": "string",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Win32_EncryptableVolume: what a volume answers to every read (wire reference 2.1 to 2.3). Changes come with a later part of the lab."""
+"""Win32_EncryptableVolume: what a volume answers to every read (wire reference 2.1 to 2.3); volume_changes.py has what changes it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from dataclasses import replace
 from ...fve import played, stretching
 from ...model import LabHost, LabProtector, LabVolume
 from ..cim import Handler, Method, Values, WmiClass
+from ..escrow import Escrow, MemoryEscrow
 from ..profiles import OLD_VOLUME_PROPERTIES, Profile, WireForm
 from . import volume_schema as schema
-from .volume_schema import E_INVALIDARG, LOCKED_VOLUME, NOT_ACTIVATED, S_OK
+from .volume_changes import VolumeChanges
+from .volume_schema import E_INVALIDARG, LOCKED_VOLUME, NOT_ACTIVATED, S_OK, braced, device_id
 
 Answer = tuple[int, Values]
 
 _PROTECTOR_ID = re.compile(r"\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}")
+#: before a word of a method's name: ProtectKeyWithTPMAndPIN has five
+_WORDS = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TPM_KINDS = frozenset({1, 4, 5, 6})
 #: EncryptionMethod of a drive that encrypts by itself, and the OID that it reports for AES-256-XTS
 _HARDWARE = 5
@@ -25,23 +29,14 @@ _EDRIVE_OID = "2.16.840.1.101.3.4.1.46"
 _BACKUP_ACCOUNTS = {1: "Active Directory Domain Services", 2: "Microsoft account", 4: "Microsoft Entra ID", 8: "File", 16: "Printer"}
 
 
-def device_id(volume: LabVolume) -> str:
-    """Win32_EncryptableVolume.DeviceID, equal to Win32_Volume.DeviceID."""
-    return rf"\\?\Volume{{{volume.device_guid}}}" + "\\"
-
-
-def braced(guid: str) -> str:
-    """A GUID as the provider writes protector and volume identifiers."""
-    return "{" + guid.upper() + "}"
-
-
 class VolumeProvider:
     """The provider of one host; its state is the host's list of volumes."""
 
-    def __init__(self, host: LabHost, profile: Profile, form: WireForm) -> None:
+    def __init__(self, host: LabHost, profile: Profile, form: WireForm, escrow: Escrow | None = None) -> None:
         self._host = host
         self._profile = profile
         self._form = form
+        self.changes = VolumeChanges(host, profile, form, escrow or MemoryEscrow())
         self._packages_read = itertools.count()
 
     def wmi_class(self) -> WmiClass:
@@ -55,9 +50,8 @@ class VolumeProvider:
         )
 
     def _bound(self, method: Method) -> Method:
-        reading: Callable[[LabVolume, Values], Answer] | None = getattr(
-            self, "_on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower(), None
-        )
+        words = _WORDS.sub("_", method.name).lower()
+        reading: Callable[[LabVolume, Values], Answer] | None = getattr(self, f"_on_{words}", getattr(self.changes, f"on_{words}", None))
         outputs = method.outputs
         if method.name == "GetEncryptionMethod" and not self._profile.snapshot_properties:
             outputs = outputs[:2]
@@ -68,7 +62,8 @@ class VolumeProvider:
                 return volume.failing_methods[method.name], {}
             if reading is None:
                 raise NotImplementedError(method.name)
-            return reading(volume, arguments)
+            with self.changes.lock:
+                return reading(volume, arguments)
 
         bound: Handler = handler
         return replace(method, outputs=outputs, handler=bound)

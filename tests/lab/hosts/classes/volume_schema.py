@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...model import LabVolume
 from ..cim import Method, parse_signatures
 
 NAMESPACE: Final = "root/cimv2/Security/MicrosoftVolumeEncryption"
@@ -111,3 +112,13 @@ UnlockWithNumericalPassword(NumericalPassword:string)
 UnlockWithPassPhrase(PassPhrase:string)
 UpgradeVolume()
 """)
+
+
+def device_id(volume: LabVolume) -> str:
+    """Win32_EncryptableVolume.DeviceID, equal to Win32_Volume.DeviceID."""
+    return rf"\\?\Volume{{{volume.device_guid}}}" + "\\"
+
+
+def braced(guid: str) -> str:
+    """A GUID as the provider writes protector and volume identifiers."""
+    return "{" + guid.upper() + "}"

@@ -126,9 +126,9 @@ def test_a_recovery_password_is_checked_by_its_groups(password: str, valid: str)
 
 
 def test_what_the_lab_cannot_play_is_a_clear_fault() -> None:
-    answer = _volume().volume("Decrypt")
+    answer = _volume().volume("UpgradeVolume")
     assert answer.fault[0] == "w:InternalError"
-    assert "does not play Decrypt" in answer.raw.decode()
+    assert "does not play UpgradeVolume" in answer.raw.decode()
 
 
 def test_every_method_answers_or_faults() -> None:
