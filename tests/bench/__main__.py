@@ -21,6 +21,7 @@ from . import figures, powershell
 from .directory import measure_directory
 from .judging import measure_judging
 from .ledger import measure_ledger
+from .lookups import measure_lookups
 from .measure import BenchError
 from .proofs import measure_proofs
 from .reporting import measure_reporting
@@ -29,7 +30,7 @@ from .tenant import measure_tenant
 from .wire import measure_wire
 
 MODULE = "ansible_collections.keyward.bitlocker.tests.bench"
-GROUPS = ("wire", "verdict", "report", "ledger", "proof", "tasks", "graph", "directory")
+GROUPS = ("wire", "verdict", "report", "ledger", "proof", "tasks", "graph", "directory", "lookup")
 BEYOND, NOT_MEASURED = 1, 70
 
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, collections: Path) -> list[figures.Figure]:
-    if "directory" in wanted and shutil.which("ldapsearch") is None:
+    if {"directory", "lookup"} & set(wanted) and shutil.which("ldapsearch") is None:
         raise BenchError("ldapsearch is missing. Install with: apt-get install -y --no-install-recommends ldap-utils")
     groups: dict[str, Callable[[], list[figures.Figure]]] = {
         "wire": lambda: measure_wire(folder / "wire"),
@@ -79,6 +80,7 @@ def _measure(given: argparse.Namespace, wanted: Sequence[str], folder: Path, col
         "proof": lambda: measure_proofs(folder / "proof", rounds=7, jobs=64, protectors=given.proofs),
         "tasks": lambda: measure_tasks(folder / "tasks", collections, hosts=given.hosts, rounds=given.rounds),
         "graph": lambda: measure_tenant(folder / "tenant", devices=given.computers, rounds=3 * given.pairs),
+        "lookup": lambda: measure_lookups(folder / "lookup", computers=given.computers, pairs=given.pairs),
         "directory": lambda: measure_directory(folder / "directory", computers=given.computers, pairs=given.pairs),
     }
     measured: list[figures.Figure] = []
