@@ -52,7 +52,7 @@ options:
     description: List disclosures of these kinds.
     type: list
     elements: str
-    choices: [reveal, lookup, copy, sheet, show, job_log, unlock, proof]
+    choices: [reveal, lookup, copy, sheet, show, job_log, unlock]
     default: []
   limit:
     description: How many disclosures are listed at most, the newest first.

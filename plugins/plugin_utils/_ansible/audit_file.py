@@ -31,8 +31,6 @@ from .audit_part import Part, compare, completes, count_lines, read_whole, windo
 #: how long another writer may hold the file
 LOCK_SECONDS = 10.0
 HOUR = timedelta(hours=1)
-#: an action that hands nothing to anybody, and so spends nothing
-PROOF = "proof"
 _BEGINNING = b'{"chain":"'
 
 
@@ -50,7 +48,7 @@ class _Known:
 
     def take(self, record: Record) -> None:
         """Remember whom a key was handed out to."""
-        if record.kind is Kind.DISCLOSURE and record.fields.get("action") != PROOF:
+        if record.kind is Kind.DISCLOSURE:
             self.spent.append((record.time, str(record.fields.get("who"))))
 
 

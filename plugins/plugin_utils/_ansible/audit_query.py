@@ -21,7 +21,7 @@ from .._core.key_reads import OwnRead
 from .._core.observation import normalise_key_id
 from .._errors import OptionError
 from .audit_failures import locked, no_plain_file, unreadable
-from .audit_file import LOCK_SECONDS, PROOF
+from .audit_file import LOCK_SECONDS
 
 #: members of a record that are about the chain
 _PLACE = frozenset({"schema_version", "kind", "chain", "prev", "check"})
@@ -96,8 +96,8 @@ def read_audit(path: Path, wanted: Wanted, *, limit: int, expect: Head | None = 
         said = record.fields
         # a key that several sources agreed on was read from each: "ad+entra"
         if "entra" in str(said.get("source")).split("+"):
-            key_id, proof = normalise_key_id(str(said.get("key_id"))), said.get("action") == PROOF
-            answer.from_entra.append(OwnRead(seq=record.head.seq, time=record.time, key_id=key_id, proof=proof))
+            key_id = normalise_key_id(str(said.get("key_id")))
+            answer.from_entra.append(OwnRead(seq=record.head.seq, time=record.time, key_id=key_id))
         if wanted.takes(record):
             answer.total += 1
             answer.rows.append({name: value for name, value in said.items() if name not in _PLACE} | {"line": line})

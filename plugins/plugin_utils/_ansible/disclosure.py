@@ -21,7 +21,7 @@ from .._errors import OptionError
 from . import audit_failures as failures
 from . import audit_syslog
 from .audit_failures import AUDIT_FILE_VARIABLE, AUDIT_SYSLOG_VARIABLE, AuditError
-from .audit_file import HOUR, PROOF, AuditFile
+from .audit_file import HOUR, AuditFile
 
 #: environment fallbacks of the options of the fragment ``keyward.bitlocker.disclosure``, for an action's ``environment``
 ENVIRONMENT = {"audit_file": AUDIT_FILE_VARIABLE, "audit_syslog": AUDIT_SYSLOG_VARIABLE}
@@ -106,7 +106,7 @@ class Disclosure:
         if action not in ACTIONS:
             raise ValueError(f"{action} is no action")
         self._check(key_id)
-        self._record({"key_id": key_id, "owner": owner, "source": source, "action": action}, limit=self.max_reveals)
+        self._record({"key_id": key_id, "owner": owner, "source": source, "action": action})
         return secret.reveal()
 
     def prepare(self, number: int) -> None:
@@ -127,10 +127,6 @@ class Disclosure:
         if audit_path(self.audit_file) is None and not (self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE)):
             raise failures.nowhere()
 
-    def note_proof(self, *, key_id: str, owner: str, source: str) -> None:
-        """Record that a key was read in order to prove it: handed to nobody, so it spends nothing. See :meth:`disclose`."""
-        self._record({"key_id": key_id, "owner": owner, "source": source, "action": PROOF}, limit=None)
-
     def _check(self, key_id: str) -> None:
         reason = self.reason.strip() if self.reason else ""
         if not reason or len(reason) > MAX_REASON:
@@ -148,7 +144,7 @@ class Disclosure:
                 remedy="Say how many keys may be handed out within an hour.",
             )
 
-    def _record(self, about: Mapping[str, str], *, limit: int | None) -> None:
+    def _record(self, about: Mapping[str, str]) -> None:
         """Write a record to the file, or to syslog alone where there is no file."""
         path = audit_path(self.audit_file)
         address = audit_syslog.syslog_address(self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE))
@@ -170,9 +166,9 @@ class Disclosure:
         record = {name: None if text is None else str(text)[:MAX_TEXT] for name, text in fields.items()}
         record["reason"] = self.reason.strip()[:MAX_REASON] if self.reason else ""
         if path is None:
-            self._to_syslog_alone(str(address), record, now, limit)
+            self._to_syslog_alone(str(address), record, now)
             return
-        lines = _FILES.setdefault(str(path), AuditFile(path)).append(record, now=now, limit=limit)
+        lines = _FILES.setdefault(str(path), AuditFile(path)).append(record, now=now, limit=self.max_reveals)
         if address is not None:
             try:
                 audit_syslog.send(address, lines, now=now)
@@ -180,11 +176,11 @@ class Disclosure:
                 if self.warn is not None:
                     self.warn(f"The audit record is in {path}, but not in syslog ({address}): {problem.meaning.partition(';')[0]}.")
 
-    def _to_syslog_alone(self, address: str, record: Mapping[str, str | None], now: datetime, limit: int | None) -> None:
-        own = self._own
+    def _to_syslog_alone(self, address: str, record: Mapping[str, str | None], now: datetime) -> None:
+        own, limit = self._own, self.max_reveals
         while own.times and own.times[0] <= now - HOUR:
             own.times.popleft()
-        if limit is not None and len(own.times) >= limit:
+        if len(own.times) >= limit:
             free = own.times[len(own.times) - limit] + HOUR
             raise failures.budget_spent(
                 None, account=self.who, spent=len(own.times), limit=limit, free=free, key_id=str(record.get("key_id", ""))
@@ -196,8 +192,7 @@ class Disclosure:
         lines.append(successor(head, Kind.DISCLOSURE, now, record))
         audit_syslog.send(address, lines, now=now)
         own.head = parse(lines[-1]).head
-        if limit is not None:
-            own.times.append(now)
+        own.times.append(now)
 
 
 #: variables in which automation platforms name their user, and their job

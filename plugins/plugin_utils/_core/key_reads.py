@@ -35,7 +35,6 @@ class OwnRead:
     seq: int
     time: datetime
     key_id: str
-    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +97,12 @@ def reconcile(
     ]
     pairs = _nearest(own, [read for read, why in others if not why], window)
     times: defaultdict[tuple[str | None, str], list[datetime]] = defaultdict(list)
-    for read, why in others:
-        if (record := pairs.get(read.read_id)) is not None and not why:
+    for read, _why in others:
+        if read.read_id in pairs:
             times[read.key_id, read.reader].append(read.time)
-            said.proofs += record.proof
-            said.matched += not record.proof
+            said.matched += 1
     for read, why in others:
-        if not start <= read.time <= end or (not why and read.read_id in pairs):
+        if not start <= read.time <= end or read.read_id in pairs:
             continue
         if not why and any(abs(read.time - moment) <= DUPLICATES for moment in times[read.key_id, read.reader]):
             said.duplicates += 1

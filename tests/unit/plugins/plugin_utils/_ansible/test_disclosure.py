@@ -252,14 +252,6 @@ def test_a_rotated_file_still_counts_and_is_named(tmp_path: Path, monkeypatch: p
     assert former.startswith(f"{last['chain']}:2:")
 
 
-def test_proofs_are_noted_and_spend_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "audit.jsonl"
-    for _number in range(3):
-        gate(path, "", max_reveals=1).note_proof(**ABOUT)
-    assert gate(path, max_reveals=1).disclose(Secret(VALUE), **ABOUT) == VALUE
-    assert [record["action"] for record in records(path)] == ["proof", "proof", "proof", "reveal"]
-
-
 # --- lookups ------------------------------------------------------------------------------------------------------------------------------
 
 
