@@ -155,6 +155,8 @@ class AuditFile:
     def _count(self, known: _Known, fields: Mapping[str, Any], now: datetime, limit: int) -> None:
         while known.spent and known.spent[0][0] <= now - HOUR:
             known.spent.popleft()
+        if len(known.spent) < limit:
+            return
         who = str(fields.get("who"))
         times = sorted(moment for moment, account in known.spent if account == who and moment > now - HOUR)
         if len(times) >= limit:
