@@ -120,7 +120,7 @@ class ActionModule(KeywardAction):
         return result
 
 
-def _sealed(writer: VaultWriter, folder: Path, stem: str) -> list[dict[str, str]]:
+def _sealed(writer: VaultWriter, folder: Path, stem: str) -> list[dict[str, Any]]:
     """The sealed files of one machine with their content, which is text that only its key or password opens."""
     state = writer.catalogue.states.get(stem)
     if state is None:
@@ -129,6 +129,7 @@ def _sealed(writer: VaultWriter, folder: Path, stem: str) -> list[dict[str, str]
         {
             "computer": state.machine.label,
             "name": name,
+            "key_ids": list(dict.fromkeys(item.key.key_id for item in state.keys if item.part == name)),
             "sha256": state.parts[name].digest,
             "content": read_sealed(folder, name).decode("ascii", "replace"),
         }

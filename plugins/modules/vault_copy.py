@@ -248,6 +248,10 @@ sealed:
     name:
       description: The name of the file in the folder of the copy.
       type: str
+    key_ids:
+      description: Whose recovery passwords are in it. With V(age) it is always one.
+      type: list
+      elements: str
     sha256:
       description: The digest of the content.
       type: str
