@@ -105,21 +105,25 @@ def recognise(content: Secret[bytes], name: str, reading: Reading) -> FileConten
         return _external(content, name)
     decoded = decode(data)
     if is_page(decoded.text):
-        return of_texts([page_text(decoded.text)], name, reading)
+        return _of_texts([page_text(decoded.text)], name, reading)
     table = read_table(decoded.text, reading.columns)
     if table is not None:
         return _witnessed(_of_table(table, reading), name)
-    return of_texts([decoded.text], name, reading, legacy=decoded.legacy)
+    return _of_texts([decoded.text], name, reading, legacy=decoded.legacy)
 
 
-def of_texts(texts: Sequence[str], name: str, reading: Reading, *, legacy: bool = False) -> FileContents:
-    """The keys of texts that are the pages of one document, or of the only one."""
-    whole = "\n\f".join(texts) if len(texts) > 1 else "".join(texts)
+def of_pages(texts: Sequence[str], name: str, reading: Reading) -> FileContents:
+    """The keys of a document whose text somebody took out page by page."""
+    return _of_texts(texts, name, reading, paged=True)
+
+
+def _of_texts(texts: Sequence[str], name: str, reading: Reading, *, legacy: bool = False, paged: bool = False) -> FileContents:
+    pages = [plain(text) for text in texts]
     breaks = [0]
-    for text in texts:
-        breaks.append(breaks[-1] + text.count("\n") + 1)
-    text = plain(whole)
-    return _witnessed(_of_text(text, pair(text, legacy=legacy), reading, breaks if len(texts) > 1 else None), name)
+    for page in pages:
+        breaks.append(breaks[-1] + page.count("\n") + 2)
+    text = "\n\n".join(pages)
+    return _witnessed(_of_text(text, pair(text, legacy=legacy), reading, breaks if paged else None), name)
 
 
 def _of_text(text: str, pairs: Pairs, reading: Reading, breaks: list[int] | None) -> FileContents:

@@ -44,7 +44,7 @@ def _told(name: str, group: str) -> str:
     else:
         what, if_one = "does not fit its check digit", "if one digit is wrong"
     count = possibilities(group)
-    allowed = f"; the check digit allows {count} value{'' if count == 1 else 's'} for it {if_one}" if count is not None else ""
+    allowed = f"; the check digit allows {count or 'no'} value{'' if count == 1 else 's'} for it {if_one}" if count is not None else ""
     return f"the {name} group {what}{allowed}"
 
 

@@ -17,7 +17,7 @@ from .spotting import spot_ids
 #: how the account page names the kind of a drive: operating system, fixed and removable data volume
 _DRIVE_CODES = {"OSV": "os", "FDV": "fixed", "RDV": "removable"}
 _CODE = re.compile(r"(?<![A-Za-z0-9])(OSV|FDV|RDV)(?![A-Za-z0-9])")
-_LETTER = re.compile(r"(?:Mount ?Point|Volume|Drive)[ \t]*:?[ \t]+:?[ \t]*([A-Z]:)(?![\w\\])", re.IGNORECASE)
+_LETTER = re.compile(r"(?:Mount ?Point|Volume|Drive)[ \t]{0,20}:?[ \t]{0,8}([A-Z]:)(?![\w\\])", re.IGNORECASE)
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=[^\n]*[A-Za-z]){_NAME}")
 _COMPUTER = re.compile(
@@ -76,6 +76,11 @@ class Surroundings:
 def is_host_name(text: str) -> bool:
     """Whether this can be a computer's name: one word with a letter in it."""
     return _HOST.fullmatch(text) is not None
+
+
+def drive_word(text: str) -> str | None:
+    """A drive as a table names it; the account page's codes as our words for the kind of volume."""
+    return _DRIVE_CODES.get(text, text[:256]) or None
 
 
 def moment(text: str) -> datetime | None:

@@ -12,6 +12,11 @@ _START = re.compile(
 )
 _SILENT = frozenset({"script", "style", "template", "noscript", "svg", "title"})
 _CELLS = frozenset({"td", "th"})
+#: tables that are drawn with other elements say so to screen readers (WAI-ARIA)
+_ROW_ROLES = frozenset({"row"})
+_CELL_ROLES = frozenset({"cell", "gridcell", "columnheader", "rowheader"})
+#: elements that have no end
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"})
 _INLINE = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "code", "em", "font", "i", "kbd", "mark", "s", "small", "span", "strong", "sub", "sup", "u", "wbr"}
 )
@@ -39,21 +44,25 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._parts: list[str] = []
         self._silent: list[str] = []
-        self._rows = 0
+        #: rows that are open, by their element; within one no line ends
+        self._rows: list[str] = []
+        self._depths: list[int] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a line or a cell."""
+        role = dict(attrs).get("role") or ""
+        if self._rows and tag == self._rows[-1] and tag not in _VOID:
+            self._depths[-1] += 1
         if tag in _SILENT:
             self._silent.append(tag)
-        elif tag in _FIELDS and not self._silent:
-            given = dict(attrs)
-            if given.get("type") not in {"hidden", "password"} and given.get("value"):
-                self._parts.append(f" {given['value']} ")
-        elif tag == "tr":
-            self._rows += 1
+        elif tag in _FIELDS:
+            self._field(dict(attrs))
+        elif tag == "tr" or role in _ROW_ROLES:
             self._parts.append("\n")
-        elif tag in _CELLS and self._rows:
-            self._parts.append("\t")
+            self._rows.append(tag)
+            self._depths.append(1)
+        elif tag in _CELLS or role in _CELL_ROLES:
+            self._parts.append("\t" if self._rows else "\n")
         else:
             self._break(tag)
 
@@ -61,17 +70,30 @@ class _Reader(HTMLParser):
         """An element that is closed at once has no content to be silent about."""
         if tag not in _SILENT:
             self.handle_starttag(tag, attrs)
+            if tag not in _VOID:
+                self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         """End a line."""
         if tag in _SILENT:
             if tag in self._silent:
                 del self._silent[self._silent.index(tag) :]
-        elif tag == "tr":
-            self._rows = max(self._rows - 1, 0)
+        elif self._rows and tag == self._rows[-1]:
+            self._depths[-1] -= 1
+            if self._depths[-1] == 0:
+                self._rows.pop()
+                self._depths.pop()
+                self._parts.append("\n")
+        elif tag == "table":
+            self._rows.clear()
+            self._depths.clear()
             self._parts.append("\n")
         elif tag not in _CELLS:
             self._break(tag)
+
+    def _field(self, given: dict[str, str | None]) -> None:
+        if not self._silent and given.get("type") not in {"hidden", "password"} and given.get("value"):
+            self._parts.append(f" {given['value']} ")
 
     def handle_data(self, data: str) -> None:
         """Keep what is shown."""

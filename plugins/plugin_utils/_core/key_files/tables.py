@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .facts import is_host_name, moment
+from .facts import drive_word, is_host_name, moment
 from .spotting import spot_ids, spot_keys
 
 FIELDS = ("key_id", "recovery_password", "computer", "serial", "volume", "volume_guid", "created")
@@ -27,6 +27,8 @@ _KNOWN = {
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 20
 _MOST_FIELDS = 256
+#: a GUID with its hyphens is the shortest of what is looked for in cells
+_LEAST_CELL = 36
 _EXCEL = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)
 _SEP = re.compile(r"sep=(.)\n", re.IGNORECASE)
 
@@ -136,6 +138,8 @@ def _by_content(rows: Sequence[list[str]]) -> dict[str, int] | None:
     keys: set[int] = set()
     for row in rows:
         for place, cell in enumerate(row):
+            if len(cell) < _LEAST_CELL:
+                continue
             bare = _bare(cell)
             if spot_keys(bare):
                 keys.add(place)
@@ -161,7 +165,7 @@ def _rows(numbered: Sequence[tuple[int, list[str]]], places: Mapping[str, int]) 
             recovery_password=password,
             computer=computer if is_host_name(computer) else None,
             serial=cells.get("serial") or None,
-            volume=cells.get("volume") or None,
+            volume=drive_word(cells.get("volume", "")),
             volume_guid=volumes[0].guid if len(volumes) == 1 else None,
             created=moment(cells.get("created", "")),
         )

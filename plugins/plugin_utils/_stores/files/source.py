@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..._core.key_files.contents import EXTERNAL_KEY, FileContents, FoundKey, Reading, cross_checked, is_pdf, of_texts, recognise
+from ..._core.key_files.contents import EXTERNAL_KEY, FileContents, FoundKey, Reading, cross_checked, is_pdf, of_pages, recognise
 from ..._core.key_search import Candidate, CandidateValue, SourceAnswer, SourceProblem, Term, TermKind
 from ..._core.model import StoreState
 from ..._core.redaction import Secret
@@ -107,7 +107,7 @@ class FileSource:
     def _contents(self, content: Secret[bytes], found: Found, seconds: float) -> FileContents:
         name = os.path.basename(found.path)
         if is_pdf(content):
-            return of_texts(pdf_texts(content, pages=self._settings.max_pages, seconds=seconds), name, self._reading)
+            return of_pages(pdf_texts(content, pages=self._settings.max_pages, seconds=seconds), name, self._reading)
         return recognise(content, name, self._reading)
 
     def _tell(self, where: str, text: str) -> None:
