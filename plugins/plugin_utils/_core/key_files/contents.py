@@ -261,7 +261,7 @@ def _external(content: Secret[bytes], name: str) -> FileContents:
     defects = ("the file's name holds another key ID",) if named is not None and not _agree(found.key_id, named) else ()
     key = FoundKey(
         key_id=found.key_id,
-        place="external key",
+        place=f"external key {found.key_id}" + (f" of volume {found.volume_guid}" if found.volume_guid else ""),
         type=EXTERNAL_KEY,
         volume_guid=found.volume_guid,
         created=found.created,

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._core.key_files.contents import EXTERNAL_KEY, FileContents, FoundKey, Reading, cross_checked, is_pdf, of_pages, recognise
 from ..._core.key_search import Candidate, CandidateValue, SourceAnswer, SourceProblem, Term, TermKind
@@ -89,7 +89,7 @@ class FileSource:
                 lost = lost or f"{found.path}: {error}"
                 self._tell(found.path, str(error))
                 continue
-            places += [_Place(found, key) for key in contents.keys]
+            places += [_Place(found, replace(key, value=None)) for key in contents.keys]
             for problem in contents.problems:
                 self._tell(found.path, problem)
         for trouble in walk.troubles:
