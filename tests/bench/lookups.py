@@ -2,31 +2,27 @@
 """What handing out keys costs on a real Samba that holds 20,000 computers with an entry each: one key by 8 characters, a loop of 1,000.
 
 One key: the lookup from its options to the recovery password, with TLS, bind, owner, value and audit record, less what ldapsearch takes
-for the search by the beginning of the key ID alone. A loop: a worker of Ansible's makes the lookup anew for each item, and a process of
-ours does the same; beside it a bare ldap3 client reads all metadata once, and each password by its DN. Every answer of both sides is held
-against the estate.
+for the search by the beginning of the key ID alone. A loop: a worker of Ansible's makes the lookup anew for each item, as lookup_worker.py
+does; beside it a bare ldap3 client reads all metadata once, and each password by its DN. Every answer of both sides is held against the
+estate.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import ldap3
-from ansible.parsing.dataloader import DataLoader
-from ansible.utils.display import Display
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.lookups import KeyLookup, spec_of
 from ansible_collections.keyward.bitlocker.tests.lab.directory import layout, sample
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
 from ansible_collections.keyward.bitlocker.tests.lab.lab import clear
@@ -39,6 +35,7 @@ from .measure import BenchError
 TERMS = 1000
 ONE_BOUND, LOOP_BOUND = 300.0, 1.5
 ONE, SEARCH, LOOP, BARE = "one", "ldapsearch", "loop", "bare_client"
+WORKER = Path(__file__).with_name("lookup_worker.py")
 OWNER = ("objectGUID", "sAMAccountName", "dNSHostName", "operatingSystem", "userAccountControl", "lastLogonTimestamp")
 ENTRY = ("objectGUID", "cn", "msFVE-RecoveryGuid", "msFVE-VolumeGuid", "whenCreated")
 
@@ -62,10 +59,6 @@ class _Ground:
             "audit_file": str(self.folder / "audit.jsonl"),
             "max_reveals": 10_000_000,
         }
-
-    def look_up(self, term: str) -> list[Any]:
-        """One lookup, as one item of a loop makes it."""
-        return KeyLookup("recovery_key", loader=DataLoader(), display=Display()).run([term], {}, self.options)
 
     def ldapsearch(self, key_id: str) -> None:
         """The search by the beginning of a key ID, and nothing else."""
@@ -109,7 +102,6 @@ class _Ground:
 def measure_lookups(folder: Path, *, computers: int, pairs: int) -> list[Figure]:
     """Seed a directory, and let both sides find keys in it."""
     clear(folder)
-    spec_of("recovery_key")
     now = datetime.now(UTC).replace(microsecond=0)
     print(f"  seeding {computers} computers", flush=True)
     estate = large_estate(computers, now)
@@ -167,30 +159,12 @@ def _seconds(side: Callable[[], object]) -> float:
 
 
 def _as_a_task(asked: _Ground, entries: Sequence[LabEntry]) -> float:
-    """A lookup for each entry by 8 characters, in a process of their own as a worker of Ansible's is; the seconds that they took."""
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_loop, args=(asked, entries, there))
-    process.start()
-    there.close()
-    try:
-        said = json.loads(here.recv_bytes())
-    except EOFError:
-        said = {"problem": "it said nothing"}
-    process.join()
-    if "seconds" not in said:
-        raise BenchError(f"a loop of lookups failed: {said['problem']}")
+    """A lookup for each entry by 8 characters, as a task of Ansible's makes them; the seconds that the worker took."""
+    question = json.dumps({"terms": [entry.key_id[:8] for entry in entries], "options": asked.options})
+    done = subprocess.run([sys.executable, str(WORKER)], input=question, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"a loop of lookups ended with status {done.returncode}: {done.stderr[-2000:]}")
+    said = json.loads(done.stdout)
+    if said["found"] != [[entry.password] for entry in entries]:
+        raise BenchError("a lookup gave another password")
     return float(said["seconds"])
-
-
-def _loop(asked: _Ground, entries: Sequence[LabEntry], answer: Connection) -> None:
-    try:
-        started = time.monotonic()
-        found = [asked.look_up(entry.key_id[:8]) for entry in entries]
-        seconds = time.monotonic() - started
-        right = found == [[entry.password] for entry in entries]
-        said: dict[str, Any] = {"seconds": seconds} if right else {"problem": "the lookup gave another password"}
-    except Exception as error:  # noqa: BLE001 (told by the process that measures)
-        said = {"problem": str(error)}
-    answer.send_bytes(json.dumps(said).encode())
-    answer.close()
