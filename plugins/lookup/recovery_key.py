@@ -78,7 +78,7 @@ EXAMPLES = r"""
                 ad={'domain': 'corp.example'}) }}
   no_log: true
 
-- name: The newest key of each of several computers, with where it was found, from directories that the environment names
+- name: The newest key of each of several computers, with where it was found; the environment says how to reach both directories
   vars:
     found: >-
       {{ query('keyward.bitlocker.recovery_key', 'pc01', 'pc02.corp.example', 'serial:5CD1234', sources=['ad', 'entra'],

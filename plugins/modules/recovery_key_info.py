@@ -60,11 +60,14 @@ EXAMPLES = r"""
       auth_protocol: kerberos
     entra:
       auth_method: certificate
+      tenant: corp.example
+      client_id: 0d9c2b1a-5f4e-4d3c-8b2a-190807060504
+      x509_certificate_path: /etc/keyward/entra.pem
   register: found
 
 - name: The key that a computer uses now, with its 48 digits
   keyward.bitlocker.recovery_key_info:
-    terms: "{{ inventory_hostname }}"
+    terms: pc01
     sources: [host, ad]
     ad:
       domain: corp.example
