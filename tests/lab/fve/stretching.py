@@ -2,7 +2,8 @@
 """Stretched keys made by processes of their own, each once: in memory, and in a file that outlives the lab.
 
 A stretch is half a second of one core, and an estate has hundreds of passwords: they are made when a package is asked for, on all cores,
-and a lab of the same seed finds them made already. The file holds keys that only the lab's own made-up passwords have.
+and a lab of the same seed, or another process meanwhile, finds them made already. The file holds keys that only the lab's own made-up
+passwords have.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ class Stretcher:
         self._started: list[subprocess.Popen[bytes]] = []
         for _unused in range(workers or os.cpu_count() or 1):
             self._idle.put(None)
-        if cache_file is not None and cache_file.exists():
-            self._read(cache_file)
+        #: how far the file was read
+        self._position = 0
+        with self._lock:
+            self._read()
 
     def __call__(self, password: str, salt: bytes) -> bytes:
         """The key of a recovery password with a salt."""
         name = hashlib.sha256(password.encode("ascii") + salt).hexdigest()
         with self._lock:
+            if name not in self._made:
+                self._read()
             known = self._made.get(name)
             mine = known or self._made.setdefault(name, Future())
         if known is None:
@@ -94,15 +99,23 @@ class Stretcher:
             self._started.append(worker)
         return worker
 
-    def _read(self, cache_file: Path) -> None:
-        for line in cache_file.read_text(encoding="ascii").splitlines():
+    def _read(self) -> None:
+        """Take in what the file has got since the last time."""
+        if self._file is None or not self._file.exists() or self._file.stat().st_size <= self._position:
+            return
+        with self._file.open("rb") as stream:
+            stream.seek(self._position)
+            written = stream.read()
+        whole = written[: written.rfind(b"\n") + 1]
+        self._position += len(whole)
+        for line in whole.decode("ascii", "replace").splitlines():
             name, _blank, value = line.partition(" ")
             # a line that a killed lab did not finish is made again
             with suppress(ValueError):
                 if len(name) == 64 and len(made := bytes.fromhex(value)) == 32:
                     known: Future[bytes] = Future()
                     known.set_result(made)
-                    self._made[name] = known
+                    self._made.setdefault(name, known)
 
     def _keep(self, name: str, made: bytes) -> None:
         if self._file is None:

@@ -51,6 +51,22 @@ def test_a_key_that_was_made_costs_no_process(tmp_path: Path, monkeypatch: pytes
     assert second(PASSWORD, SALT) == stretched(PASSWORD, SALT)
 
 
+def test_what_another_process_made_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "keys"
+    first, second = Stretcher(cache), Stretcher(cache)
+    monkeypatch.setattr(first, "_make", lambda _password, salt: salt * 2)
+    monkeypatch.setattr(second, "_make", lambda *_unused: pytest.fail("made again"))
+    for number in range(5):
+        salt = bytes([number]) * 16
+        assert first(PASSWORD, salt) == second(PASSWORD, salt) == salt * 2
+    # half a line, as somebody else is about to write it
+    with cache.open("a", encoding="ascii") as stream:
+        stream.write("\n" + "0" * 64 + " ")
+    monkeypatch.setattr(second, "_make", lambda _password, salt: salt[::-1] * 2)
+    assert second(PASSWORD, SALT) == SALT[::-1] * 2
+    assert first(PASSWORD, SALT) == SALT[::-1] * 2
+
+
 def test_what_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stretcher = Stretcher()
 
