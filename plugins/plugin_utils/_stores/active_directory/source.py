@@ -2,8 +2,9 @@
 # Internal to keyward.bitlocker: not an interface, may change without notice.
 """Active Directory as a source of keys: few terms are asked for exactly, for many everything is read once.
 
-The beginning of a key ID can only be looked for in the names of objects, which no directory indexes: a search goes through all of them.
-So a few such searches cost as much as reading every entry, and after :data:`FEW` terms that is what happens.
+A key ID is looked for in the names of objects too, and their insides are in no index: such a search goes through all of them. So not many
+of those cost as much as reading every entry. They are counted as they are made, since nobody knows how many more will be asked for; names
+of computers are in an index, and cost little.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from .reader import ENTRY_ATTRIBUTES, NO_RIGHTS_REASON, NO_SUCH_OBJECT, OWNER_AT
 from .search import BASE, NAMES_ONLY, ONE_LEVEL, Outcome, Query
 from .settings import DirectorySettings
 
-#: terms that are asked for one by one in one task
-FEW = 20
+#: searches through all objects that are made in one task before everything is read
+FEW = 4
+#: what a search in an index counts in the place of one
+_INDEXED = 0.1
 
 
 class DirectorySource:
@@ -49,6 +52,7 @@ class DirectorySource:
         self._seen_below: set[str] = set()
         self._whole = self._deleted = False
         self._owners_known = 0
+        self._spent = 0.0
         self._outcomes: list[Outcome] = []
         self._can_read: bool | None = None
 
@@ -93,7 +97,8 @@ class DirectorySource:
     def _find(self, terms: Sequence[Term]) -> SourceAnswer:
         fresh = [term for term in terms if term.text not in self._asked]
         self._asked.update(term.text for term in fresh)
-        if not self._whole and len(self._asked) > FEW:
+        self._spent += sum(1.0 if term.digits and term.means(TermKind.KEY_ID) else _INDEXED for term in fresh)
+        if not self._whole and self._spent > FEW:
             self._read_all()
         elif not self._whole:
             self._ask(fresh)
