@@ -121,6 +121,15 @@ def budget_spent(path: Path | None, *, account: str, spent: int, limit: int, fre
     )
 
 
+def too_many(number: int, limit: int) -> AuditError:
+    """More keys are asked for together than an account may be handed out."""
+    return AuditError(
+        "hand out the recovery keys",
+        meaning=f"{number} keys are asked for, and max_reveals is {limit}; {_NO_KEY}",
+        remedy="Ask for fewer, or set 'max_reveals' to a larger number on purpose.",
+    )
+
+
 def syslog_failure(address: str, meaning: str) -> AuditError:
     """The syslog did not accept the record."""
     return AuditError(

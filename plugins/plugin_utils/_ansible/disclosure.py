@@ -127,6 +127,15 @@ class Disclosure:
         if audit_path(self.audit_file) is None and not (self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE)):
             raise failures.nowhere()
 
+    def expect(self, number: int) -> None:
+        """Refuse at once as many keys as ``max_reveals`` never allows: before any is read, or recorded in vain.
+
+        Raises:
+            AuditError: they are too many for one hour.
+        """
+        if number > self.max_reveals:
+            raise failures.too_many(number, self.max_reveals)
+
     def _check(self, key_id: str) -> None:
         reason = self.reason.strip() if self.reason else ""
         if not reason or len(reason) > MAX_REASON:

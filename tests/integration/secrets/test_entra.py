@@ -93,7 +93,7 @@ def info(name: str, variable: str, options: dict[str, Any], *, keywords: Task | 
 
 def reveal(name: str, variable: str, options: dict[str, Any], *, keywords: Task | None = None, **more: Any) -> Task:
     """A task that hands out."""
-    return info(name, variable, options, keywords=keywords, **{"reveal": True, "reason": "INC-4711", **more})
+    return info(name, variable, options, keywords=keywords, **{"reveal": True, "reason": "INC-4711", "max_reveals": 1000, **more})
 
 
 def report(name: str, variable: str, box: Box, *, keywords: Task | None = None, **more: Any) -> Task:

@@ -223,6 +223,14 @@ def test_the_default_budget_is_twenty(tmp_path: Path) -> None:
         gate(path).disclose(Secret(VALUE), **ABOUT)
 
 
+def test_more_keys_than_an_hour_allows_are_refused_before_any_is_read(tmp_path: Path) -> None:
+    made = gate(tmp_path / "audit.jsonl", max_reveals=3)
+    made.expect(3)
+    with pytest.raises(AuditError, match="4 keys are asked for, and max_reveals is 3; no key was handed out"):
+        made.expect(4)
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_budget_is_at_least_one(tmp_path: Path, number: int) -> None:
     with pytest.raises(OptionError, match="max_reveals"):
