@@ -113,7 +113,7 @@ class ControllingTerminal:
         self._forget_typed()
         with self._raw(), self._cleared():
             self._write(text)
-            self._put(f"\r\n{last_line} ".encode())
+            self._put(f"\n{last_line} ".encode())
             return self._wait(time.monotonic() + seconds)
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class ControllingTerminal:
     # --- the inside -----------------------------------------------------------------------------------------------------------------
 
     def _write(self, text: Secret[str]) -> None:
-        self._put(text.reveal().replace("\n", "\r\n").encode("utf-8"))
+        self._put(text.reveal().encode("utf-8"))
 
     def _put(self, data: bytes) -> None:
         while data:
@@ -148,7 +148,7 @@ class ControllingTerminal:
         """A screen of its own, of which nothing stays."""
         if self.clears:
             self._put(_ENTER)
-        leave = b"\r\n" if not self.clears else _CONSOLE_LEAVE if self._kind == "linux" else _LEAVE
+        leave = b"\n" if not self.clears else _CONSOLE_LEAVE if self._kind == "linux" else _LEAVE
         with _at_the_end(lambda: self._put(leave)):
             yield
 

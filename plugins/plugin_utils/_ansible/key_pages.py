@@ -21,6 +21,8 @@ from .inventory import Inventory
 from .key_finding import KeyFinder
 from .key_sources import KeyOptions, Surroundings
 
+#: what sources call drives that they give no letter
+_KINDS = {"os": "operating system drive", "fixed": "fixed data drive", "removable": "removable drive"}
 #: places of one key that are named
 _MOST_PLACES = 5
 
@@ -120,12 +122,11 @@ def heading(record: KeyRecord) -> str:
 
 def facts_of(record: KeyRecord, proofs: KnownProofs) -> dict[str, str]:
     """What is known of a key, by words for people; none of it is secret."""
-    drive = record.volume or proofs.volume(record.key_id)
-    volume = f"volume {record.volume_guid}" if record.volume_guid else ""
     facts = {
         "Owner": record.owner if record.owner.lower() != heading(record) else "",
         "Serial number": record.serial or "",
-        "Drive": ", ".join(part for part in (spaced(drive or ""), volume) if part),
+        "Drive": _drive(record, proofs),
+        "Volume": record.volume_guid or "",
         "Escrowed": f"{_date(record.created)}" if record.created else "",
         "Found in": _places(record),
         "In use": _use(record),
@@ -133,6 +134,12 @@ def facts_of(record: KeyRecord, proofs: KnownProofs) -> dict[str, str]:
         "Defects": "; ".join(record.defects),
     }
     return {word: fact for word, fact in facts.items() if fact}
+
+
+def _drive(record: KeyRecord, proofs: KnownProofs) -> str:
+    """A letter or mount point where anybody knows it, else the kind of drive."""
+    kind = _KINDS.get(record.volume or "", "")
+    return (record.volume or "" if not kind else "") or proofs.volume(record.key_id) or kind
 
 
 def _places(record: KeyRecord) -> str:

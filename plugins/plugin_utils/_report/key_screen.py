@@ -41,7 +41,7 @@ def screen(key: SheetKey, *, language: str = "en", large: bool = True) -> Secret
 
 def _drive(key: SheetKey) -> str:
     drive = dict(key.facts).get("Drive")
-    return f", drive {drive}" if drive else ""
+    return f", {drive}" if drive else ""
 
 
 def _large(row: Sequence[str], number: int) -> list[str]:
