@@ -75,7 +75,7 @@ def _reveal(lookup: DirectoryLookup, entries: Sequence[Entry], rows: Sequence[di
     Raises:
         KeywardError: not one could be read (the first one's reason), or a disclosure could not be recorded.
     """
-    gate.expect(sum(entry.readable for entry in entries))
+    gate.prepare(sum(entry.readable for entry in entries))
     problems: list[KeywardError] = []
     values: dict[str | None, set[str]] = {}
     for entry, row in zip(entries, rows, strict=True):

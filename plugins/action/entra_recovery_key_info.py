@@ -90,7 +90,7 @@ def _reveal(lookup: EntraLookup, entries: Sequence[Entry], rows: Sequence[dict[s
     Raises:
         KeywardError: not one could be read (the first one's reason), or a disclosure could not be recorded.
     """
-    gate.expect(len(entries))
+    gate.prepare(len(entries))
     problems: list[KeywardError] = []
     for entry, row in zip(entries, rows, strict=True):
         row |= {"recovery_password": None, "problem": ""}

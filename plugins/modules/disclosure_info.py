@@ -233,7 +233,7 @@ disclosures:
       type: str
       returned: success
     source:
-      description: Where it was read from.
+      description: Where it was read from. Several sources that agreed stand with a plus between, as in V(ad+entra).
       type: str
       returned: success
     action:

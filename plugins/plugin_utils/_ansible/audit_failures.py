@@ -109,24 +109,16 @@ def broken(path: Path, problem: Problem, more: str = "") -> AuditError:
     )
 
 
-def budget_spent(path: Path | None, *, account: str, spent: int, limit: int, free: datetime, key_id: str) -> AuditError:
-    """The account was handed out as many keys as it may be."""
+def budget_spent(path: Path | None, *, account: str, spent: int, limit: int, free: datetime, key_id: str, more: int = 1) -> AuditError:
+    """The account was handed out as many keys as it may be, or would be with ``more``."""
     keys = "key was" if spent == 1 else "keys were"
     where = "by this task" if path is None else f"as {path} says"
+    where += f", {more} more are asked for" if more > 1 else ""
     return AuditError(
         "hand out a recovery key",
         target=key_id,
         meaning=f"{spent} {keys} handed out to {account} within an hour, {where}, and max_reveals is {limit}; {_NO_KEY}",
         remedy=f"Wait until {free.astimezone(UTC):%H:%M:%S} UTC, or set 'max_reveals' to a larger number on purpose.",
-    )
-
-
-def too_many(number: int, limit: int) -> AuditError:
-    """More keys are asked for together than an account may be handed out."""
-    return AuditError(
-        "hand out the recovery keys",
-        meaning=f"{number} keys are asked for, and max_reveals is {limit}; {_NO_KEY}",
-        remedy="Ask for fewer, or set 'max_reveals' to a larger number on purpose.",
     )
 
 

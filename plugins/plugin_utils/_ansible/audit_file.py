@@ -87,14 +87,40 @@ class AuditFile:
                 self._known = None
                 raise
 
+    def check(self, who: str, number: int, *, now: datetime, limit: int) -> None:
+        """Refuse what :meth:`append` would refuse for ``number`` keys of ``who``; nothing is written, and no file is made.
+
+        Raises:
+            AuditError: the file cannot be used, its chain is broken, or so many keys are not left.
+        """
+        with self._guard:
+            try:
+                descriptor = self._open(make=False)
+                try:
+                    known = self._catch_up(descriptor, os.fstat(descriptor), now)
+                    self._count(known, {"who": who}, now, limit, number)
+                    # with a torn end there is something to close, which the next writer must see for itself
+                    self._known = known if known.size == os.fstat(descriptor).st_size else None
+                finally:
+                    os.close(descriptor)
+            except FileNotFoundError:
+                self._known = None
+            except OSError as error:
+                self._known = None
+                raise failures.system_failure(self.path, error) from error
+            except failures.AuditError:
+                self._known = None
+                raise
+
     # --- the file -------------------------------------------------------------------------------------------------------------------------
 
-    def _open(self) -> int:
+    def _open(self, *, make: bool = True) -> int:
         """Open and lock the file that the path names now; one that was rotated away while waiting is let go."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         seconds = LOCK_SECONDS if self._lock_seconds is None else self._lock_seconds
         deadline = time.monotonic() + seconds
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_CREAT if make else 0)
         while True:
             descriptor = os.open(self.path, flags, 0o600)
             try:
@@ -152,18 +178,18 @@ class AuditFile:
         self._head_file.write(record.head, mode=about.st_mode)
         return lines
 
-    def _count(self, known: _Known, fields: Mapping[str, Any], now: datetime, limit: int) -> None:
+    def _count(self, known: _Known, fields: Mapping[str, Any], now: datetime, limit: int, number: int = 1) -> None:
         while known.spent and known.spent[0][0] <= now - HOUR:
             known.spent.popleft()
-        if len(known.spent) < limit:
+        if len(known.spent) + number <= limit:
             return
         who = str(fields.get("who"))
         times = sorted(moment for moment, account in known.spent if account == who and moment > now - HOUR)
-        if len(times) >= limit:
-            free = times[len(times) - limit] + HOUR if limit > 0 else now + HOUR
-            raise failures.budget_spent(
-                self.path, account=who, spent=len(times), limit=limit, free=free, key_id=str(fields.get("key_id", ""))
-            )
+        too_many = len(times) + number - limit
+        if too_many > 0:
+            free = times[min(too_many, len(times)) - 1] + HOUR if times else now
+            about = str(fields.get("key_id", ""))
+            raise failures.budget_spent(self.path, account=who, spent=len(times), limit=limit, free=free, key_id=about, more=number)
 
     # --- what is in it --------------------------------------------------------------------------------------------------------------------
 

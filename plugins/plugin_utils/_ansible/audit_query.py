@@ -44,6 +44,11 @@ def parse_moment(option: str, text: str | None) -> datetime | None:
         ) from None
 
 
+def sources_of(record: Record) -> list[str]:
+    """Where a key was read from: several sources that agreed stand with a plus between."""
+    return str(record.fields.get("source")).split("+")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is asked for; None and empty take everything. ``key_id`` may be the beginning of one."""
@@ -65,7 +70,7 @@ class Wanted:
             return False
         if self.who and self.who not in (said.get("who"), said.get("on_behalf_of")):
             return False
-        if self.source and said.get("source") != self.source:
+        if self.source and self.source not in sources_of(record):
             return False
         if self.key_id and not normalise_key_id(str(said.get("key_id"))).startswith(self.key_id):
             return False
@@ -94,8 +99,7 @@ def read_audit(path: Path, wanted: Wanted, *, limit: int, expect: Head | None = 
         if record.kind is not Kind.DISCLOSURE:
             return
         said = record.fields
-        # a key that several sources agreed on was read from each: "ad+entra"
-        if "entra" in str(said.get("source")).split("+"):
+        if "entra" in sources_of(record):
             key_id = normalise_key_id(str(said.get("key_id")))
             answer.from_entra.append(OwnRead(seq=record.head.seq, time=record.time, key_id=key_id))
         if wanted.takes(record):

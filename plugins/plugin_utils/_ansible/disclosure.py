@@ -114,7 +114,7 @@ class Disclosure:
 
         Raises:
             OptionError: there is no reason, or ``max_reveals`` is less than that.
-            AuditError: there is no place to record.
+            AuditError: there is no place to record, its chain is broken, or so many are not left of ``max_reveals``.
         """
         self._check("")
         if number > self.max_reveals:
@@ -124,17 +124,9 @@ class Disclosure:
                 meaning=f"they are {number}, and {self.max_reveals} may be handed out within an hour",
                 remedy="Give a larger max_reveals on purpose, or ask for fewer.",
             )
-        if audit_path(self.audit_file) is None and not (self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE)):
-            raise failures.nowhere()
-
-    def expect(self, number: int) -> None:
-        """Refuse at once as many keys as ``max_reveals`` never allows: before any is read, or recorded in vain.
-
-        Raises:
-            AuditError: they are too many for one hour.
-        """
-        if number > self.max_reveals:
-            raise failures.too_many(number, self.max_reveals)
+        path, _address = self._places()
+        if path is not None:
+            _audit_file(path).check(self.who, number, now=self.clock(), limit=self.max_reveals)
 
     def _check(self, key_id: str) -> None:
         reason = self.reason.strip() if self.reason else ""
@@ -153,12 +145,17 @@ class Disclosure:
                 remedy="Say how many keys may be handed out within an hour.",
             )
 
-    def _record(self, about: Mapping[str, str]) -> None:
-        """Write a record to the file, or to syslog alone where there is no file."""
+    def _places(self) -> tuple[Path | None, str | None]:
+        """The file and the syslog, at least one of them."""
         path = audit_path(self.audit_file)
         address = audit_syslog.syslog_address(self.audit_syslog or os.environ.get(AUDIT_SYSLOG_VARIABLE))
         if path is None and address is None:
             raise failures.nowhere()
+        return path, address
+
+    def _record(self, about: Mapping[str, str]) -> None:
+        """Write a record to the file, or to syslog alone where there is no file."""
+        path, address = self._places()
         now = self.clock()
         fields: dict[str, str | None] = {
             "who": self.who,
@@ -177,7 +174,7 @@ class Disclosure:
         if path is None:
             self._to_syslog_alone(str(address), record, now)
             return
-        lines = _FILES.setdefault(str(path), AuditFile(path)).append(record, now=now, limit=self.max_reveals)
+        lines = _audit_file(path).append(record, now=now, limit=self.max_reveals)
         if address is not None:
             try:
                 audit_syslog.send(address, lines, now=now)
@@ -202,6 +199,10 @@ class Disclosure:
         audit_syslog.send(address, lines, now=now)
         own.head = parse(lines[-1]).head
         own.times.append(now)
+
+
+def _audit_file(path: Path) -> AuditFile:
+    return _FILES.setdefault(str(path), AuditFile(path))
 
 
 #: variables in which automation platforms name their user, and their job

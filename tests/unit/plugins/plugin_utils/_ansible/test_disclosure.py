@@ -224,11 +224,46 @@ def test_the_default_budget_is_twenty(tmp_path: Path) -> None:
 
 
 def test_more_keys_than_an_hour_allows_are_refused_before_any_is_read(tmp_path: Path) -> None:
-    made = gate(tmp_path / "audit.jsonl", max_reveals=3)
-    made.expect(3)
-    with pytest.raises(AuditError, match="4 keys are asked for, and max_reveals is 3; no key was handed out"):
-        made.expect(4)
-    assert not (tmp_path / "audit.jsonl").exists()
+    path = tmp_path / "new" / "audit.jsonl"
+    made = gate(path, max_reveals=3)
+    made.prepare(3)
+    with pytest.raises(OptionError, match="they are 4, and 3 may be handed out within an hour"):
+        made.prepare(4)
+    assert not path.parent.exists()
+    made.disclose(Secret(VALUE), **ABOUT)
+    made.prepare(2)
+    with pytest.raises(
+        AuditError, match=r"1 key was handed out .*, 3 more are asked for, and max_reveals is 3; no key was .* 21:00:00 UTC"
+    ):
+        made.prepare(3)
+    assert len(records(path)) == 1
+
+
+def test_what_would_fail_is_refused_before_a_key_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with pytest.raises(OptionError, match="reason"):
+        gate(path, " ").prepare(1)
+    with pytest.raises(AuditError, match="no place for it is named"):
+        Disclosure(reason="INC-1", who="operator", task="T").prepare(1)
+    with pytest.raises(AuditError, match="it is a folder"):
+        gate(tmp_path).prepare(1)
+    gate(path).disclose(Secret(VALUE), **ABOUT)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"INC-1234", b"INC-1235"))
+    with pytest.raises(AuditError, match="the audit chain is broken"):
+        gate(path).prepare(1)
+    assert path.read_bytes() == whole.replace(b"INC-1234", b"INC-1235")
+
+
+def test_a_torn_end_is_left_to_the_record_that_closes_it(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    gate(path).disclose(Secret(VALUE), **ABOUT)
+    torn = path.read_bytes() + b'{"action":"rev'
+    path.write_bytes(torn)
+    gate(path).prepare(1)
+    assert path.read_bytes() == torn
+    gate(path).disclose(Secret(VALUE), **ABOUT)
+    assert len([line for line in path.read_bytes().splitlines() if b'"kind":"seal"' in line]) == 1
 
 
 @pytest.mark.parametrize("number", [0, -1])
