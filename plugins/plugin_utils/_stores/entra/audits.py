@@ -29,9 +29,9 @@ _ATTEMPTED = "read the audit log of Entra ID"
 _ACTIVITY = re.compile(r"\s*read bitlocker", re.IGNORECASE)
 _GUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE)
 _MAX_TEXT = 4096
-#: "Throttling limits": 5 requests in 10 seconds
-_QUICK_PAGES = 4
-_PAUSE = 2.0
+#: "Throttling limits": 5 requests in 10 seconds. Two at once, then one in so many seconds, never pass that
+_QUICK_PAGES = 1
+_PAUSE = 2.5
 
 
 def query(since: datetime) -> Query:

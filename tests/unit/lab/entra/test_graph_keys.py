@@ -101,6 +101,14 @@ def test_a_key_is_given_only_for_select_key_alone_and_leaves_a_record(lab: Make,
     assert number(0xD, 2) in records[0]["additionalDetails"][0]["value"]
 
 
+def test_a_read_may_show_later_than_it_was_made(lab: Make) -> None:
+    made = lab(audit_delay=3600)
+    assert made.get(f"{KEYS}/{number(0xC, 2)}?$select=key", client=REVEAL).status_code == 200
+    assert made.values(AUDITS, client=REVEAL) == []
+    made.endpoint.tenant.behaviour.audit_delay = 0
+    assert len(made.values(AUDITS, client=REVEAL)) == 1
+
+
 def test_permissions(lab: Make) -> None:
     made = lab()
     path = f"{KEYS}/{number(0xC, 2)}"
