@@ -194,12 +194,15 @@ def _settled(keys: list[FoundKey], problems: list[str]) -> FileContents:
 
 
 def _once(keys: list[FoundKey]) -> Iterator[FoundKey]:
+    """Without repetitions; what differs under one ID in one place is numbered, so that no place stands for two."""
     seen: set[tuple[str, bytes]] = set()
+    places: dict[tuple[str, str], int] = {}
     for key in keys:
-        same = (key.key_id, key.mark)
-        if not key.mark or same not in seen:
-            seen.add(same)
-            yield key
+        if key.mark and (key.key_id, key.mark) in seen:
+            continue
+        seen.add((key.key_id, key.mark))
+        number = places[key.key_id, key.place] = places.get((key.key_id, key.place), 0) + 1
+        yield replace(key, place=f"{key.place}, password {number}") if number > 1 else key
 
 
 def cross_checked(keys: Sequence[FoundKey]) -> Iterator[FoundKey]:

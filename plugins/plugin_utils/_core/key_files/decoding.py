@@ -8,6 +8,7 @@ in UTF-16 is valid UTF-8 too, with a NUL after each letter, so NULs are looked f
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ _HYPHENS = "\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\u
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 #: in the Windows code pages of Europe these are dashes and a fixed blank, read as Latin-1
 _LEGACY = {0x96: "-", 0x97: "-"}
+#: a password in single bytes: what has one is not UTF-16, or not all of it, as when a script appended to what PowerShell wrote. Without its
+#: NULs such a file has both parts in bytes that mean the same
+_EIGHT_BIT_KEY = re.compile(rb"(?:[0-9]{6}-){7}[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,13 @@ _SIGNS = _Signs(_START)
 def decode(content: bytes) -> Decoded:
     """The text of these bytes; any bytes have one. Undecodable places become U+FFFD."""
     for mark, encoding in _MARKS:
-        if content.startswith(mark):
+        if content.startswith(mark) and (encoding == "utf-8" or _EIGHT_BIT_KEY.search(content) is None):
             return Decoded(plain(content[len(mark) :].decode(encoding, "replace")))
-    if b"\0" in content:
+    if b"\0" in content and _EIGHT_BIT_KEY.search(content) is None:
         # digits and line ends have their NUL second in UTF-16-LE, first in UTF-16-BE
         little = content[1::2].count(0) >= content[::2].count(0)
         return Decoded(plain(content.decode("utf-16-le" if little else "utf-16-be", "replace")))
+    content = content.replace(b"\0", b"")
     try:
         return Decoded(plain(content.decode("utf-8")))
     except UnicodeDecodeError:

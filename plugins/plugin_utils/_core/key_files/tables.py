@@ -76,12 +76,12 @@ def read_table(text: str, columns: Mapping[str, str | int]) -> Table | None:
     places, body_from = _mapped(header, columns) if columns else (None, 0)
     if places is None:
         places, body_from = _known(header), 1
-    if "key_id" not in places or "recovery_password" not in places:
-        rows = [row for _line, row in numbered]
-        places, body_from = _by_content(rows), 0
-    if places is None:
-        return None
-    if "recovery_password" not in places:
+    if not _fits(numbered[body_from:], places):
+        clear, body_from = _by_content([row for _line, row in numbered]), 0
+        if clear is None:
+            return None
+        places = {**places, **clear} if clear else {}
+    if not places:
         return Table((), ("it is a table with several columns of key IDs: name the right one in the option columns",))
     return Table(tuple(_rows(numbered[body_from:], places)))
 
@@ -120,6 +120,13 @@ def _mapped(header: list[str], columns: Mapping[str, str | int]) -> tuple[dict[s
             return None, 0
     by_name = any(isinstance(wanted, str) for wanted in columns.values())
     return places, 1 if by_name or not any(spot_keys(cell) for cell in header) else 0
+
+
+def _fits(numbered: Sequence[tuple[int, list[str]]], places: Mapping[str, int]) -> bool:
+    """Whether both columns that matter are there, and the one of key IDs holds any: some exports write a GUID as a row of numbers."""
+    if "key_id" not in places or "recovery_password" not in places:
+        return False
+    return any(_key_id(_bare(row[places["key_id"]])) for _line, row in numbered if places["key_id"] < len(row))
 
 
 def _known(header: list[str]) -> dict[str, int]:

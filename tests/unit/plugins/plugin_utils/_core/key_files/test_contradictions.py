@@ -45,6 +45,11 @@ def test_one_id_with_two_passwords() -> None:
         assert {key.defects for key in contents.keys} == {("another recovery password has the same key ID",)}
 
 
+def test_two_passwords_of_one_id_never_share_a_place() -> None:
+    contents = read(f"{KEY.key_id}\n{KEY.password} {OTHER.password}\n")
+    assert [key.place for key in contents.keys] == ["line 2", "line 2, password 2"]
+
+
 def test_one_password_with_two_ids() -> None:
     contents = read(f"{KEY.key_id}\n{KEY.password}\n\n{OTHER.key_id}\n{KEY.password}\n")
     assert {key.defects for key in contents.keys} == {("the same recovery password stands under another key ID too",)}

@@ -47,6 +47,17 @@ def test_headers_of_any_language_leave_the_clear_columns() -> None:
     assert {key.computer for key in contents.keys} == {None}
 
 
+def test_an_export_of_directory_objects() -> None:
+    header = '"DistinguishedName","msFVE-RecoveryGuid","msFVE-RecoveryPassword","PSComputerName"\n'
+    rows = [
+        f'"CN=2026-05-04T09:15:02-00:00{{{key.key_id.upper()}}},CN={key.computer},DC=lab","12 200 7 1","{key.password}","{key.computer}"\n'
+        for key in KEYS
+    ]
+    contents = read(header + "".join(rows), "export.csv")
+    assert (values(contents), contents.problems) == (expected(KEYS), ())
+    assert [key.computer for key in contents.keys] == [key.computer for key in KEYS]
+
+
 def test_excel_says_what_separates() -> None:
     assert values(read("sep=;\n" + tables.export(KEYS, delimiter=";"))) == expected(KEYS)
 

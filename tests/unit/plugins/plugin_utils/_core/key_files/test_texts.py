@@ -29,6 +29,17 @@ def test_english_utf_16_without_mark_is_not_taken_for_utf_8() -> None:
     assert values(read(data)) == expected([KEY])
 
 
+def test_a_script_that_appends_in_another_encoding_loses_nothing() -> None:
+    for first, second in (("utf-16", "cp1252"), ("utf-16", "utf-8"), ("utf-8", "utf-16-le")):
+        data = encoded(texts.saved(KEY), first) + encoded(f"\n{texts.one_line(OTHER, 'de-DE')}", second)
+        contents = read(data)
+        assert (values(contents), contents.problems) == (expected([KEY, OTHER]), ())
+
+
+def test_a_file_that_is_padded_with_nothing() -> None:
+    assert values(read(encoded(texts.saved(KEY), "utf-8") + bytes(4096))) == expected([KEY])
+
+
 def test_windows_7_names_the_beginning_of_the_id_before_the_id() -> None:
     assert values(read(encoded(texts.saved_by_windows_7(KEY), "utf-16"))) == expected([KEY])
 
