@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 #: ansible-core -> the Pythons it runs on (its metadata and the support matrix of its documentation), newest first
 CORES = {"2.16": ((3, 12), (3, 11)), "2.19": ((3, 13), (3, 12), (3, 11)), "2.21": ((3, 14), (3, 13), (3, 12))}
-PACKAGES = ("pytest", "hypothesis", "pywinrm", "ldap3", "requests", "dnspython", "jmespath", "SQLAlchemy")
+PACKAGES = ("pytest", "hypothesis", "pywinrm", "ldap3", "requests", "dnspython", "jmespath", "SQLAlchemy", "pyrage")
 TESTS = ("tests/unit/resolver_matrix", "tests/unit/plugins/plugin_utils/_ansible")
 FAILED, NOT_RUN = 1, 3
 
