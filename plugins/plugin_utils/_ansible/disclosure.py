@@ -18,6 +18,7 @@ from typing import Any
 from .._core.audit_chain import Head, Kind, genesis, parse, successor
 from .._core.redaction import Secret
 from .._errors import OptionError
+from .._stores.entra.answer import without_recovery_passwords
 from . import audit_failures as failures
 from . import audit_syslog
 from .audit_failures import AUDIT_FILE_VARIABLE, AUDIT_SYSLOG_VARIABLE, AuditError
@@ -169,8 +170,9 @@ class Disclosure:
             "play": self.play,
             "task": self.task,
         }
-        record = {name: None if text is None else str(text)[:MAX_TEXT] for name, text in fields.items()}
-        record["reason"] = self.reason.strip()[:MAX_REASON] if self.reason else ""
+        # a password that somebody put into a reason or a task's name would stay in the file for good
+        record = {name: None if text is None else without_recovery_passwords(str(text))[:MAX_TEXT] for name, text in fields.items()}
+        record["reason"] = without_recovery_passwords(self.reason.strip())
         if path is None:
             self._to_syslog_alone(str(address), record, now)
             return

@@ -108,6 +108,15 @@ def test_the_longest_texts_make_a_record(tmp_path: Path) -> None:
     assert (len(record["reason"]), len(record["task"])) == (1000, 500)
 
 
+@pytest.mark.parametrize("spelling", [VALUE, VALUE.replace("-", ""), VALUE.replace("-", " ")])
+def test_a_password_in_a_text_is_not_recorded(tmp_path: Path, spelling: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    gate(path, f"reads {spelling} aloud", task=spelling, ticket=spelling).disclose(Secret(VALUE), **(ABOUT | {"owner": f"PC {spelling}"}))
+    assert spelling not in path.read_text(encoding="ascii")
+    (record,) = records(path)
+    assert record["reason"] == "reads <keyward secret> aloud"
+
+
 def test_the_file_s_own_mode_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     path.touch(mode=0o640)
