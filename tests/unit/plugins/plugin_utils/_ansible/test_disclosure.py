@@ -232,6 +232,22 @@ def test_the_default_budget_is_twenty(tmp_path: Path) -> None:
         gate(path).disclose(Secret(VALUE), **ABOUT)
 
 
+def test_what_was_looked_at_before_and_between_records_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.jsonl"
+    for number in range(4):
+        # a process that only knows what the file says
+        monkeypatch.setattr(disclosure, "_FILES", {})
+        made = gate(path)
+        for step in range(number):
+            made.prepare(1)
+            made.disclose(Secret(VALUE), **ABOUT | {"key_id": f"key {number} {step}"})
+        made.prepare(1)
+        made.prepare(2)
+    monkeypatch.setattr(disclosure, "_FILES", {})
+    gate(path).disclose(Secret(VALUE), **ABOUT)
+    assert len(path.read_text(encoding="ascii").splitlines()) == 1 + 6 + 1
+
+
 def test_more_keys_than_an_hour_allows_are_refused_before_any_is_read(tmp_path: Path) -> None:
     path = tmp_path / "new" / "audit.jsonl"
     made = gate(path, max_reveals=3)
