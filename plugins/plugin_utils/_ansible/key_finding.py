@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .._core.key_lookup import (
     AgreedValue,
@@ -29,8 +29,14 @@ from .._core.key_lookup import (
 from .._core.key_search import Candidate, CandidateValue, KeySource, SourceAnswer, Term, parse_term
 from .._core.redaction import Secret
 from .._errors import KeywardError
-from .host_source import HostSource
 from .key_sources import HOST, KeyOptions, Surroundings
+
+
+@runtime_checkable
+class ListsProtectors(KeySource, Protocol):
+    """The source ``host``: beside candidates it has what each host that was asked lists."""
+
+    lists: dict[str, ProtectorList]
 
 
 class Gate(Protocol):
@@ -173,7 +179,7 @@ class KeyFinder:
         names = dict.fromkeys(name for answer in answers for found in answer.found.get(term.text, ()) for name in found.computers)
         lists: list[ProtectorList] = self._around.inventory.lists(term, names)
         host = self._sources.get(HOST)
-        if isinstance(host, HostSource):
+        if isinstance(host, ListsProtectors):
             if self._around.inventory.host_of(term) and not any(answer.source == HOST for answer in answers):
                 # found elsewhere already; the computer still knows best which of its keys are in use
                 host.find([term])

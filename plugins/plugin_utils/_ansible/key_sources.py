@@ -15,15 +15,10 @@ from .._core.key_lookup import Match, Search
 from .._core.key_search import KeySource
 from .._errors import OptionError
 from .._stores.active_directory import settings as ad
-from .._stores.active_directory.source import DirectorySource
 from .._stores.entra import settings as entra
-from .._stores.entra.source import TenantSource
-from .._stores.files.source import FileSettings, FileSource
 from .disclosure import ENVIRONMENT as DISCLOSURE_ENVIRONMENT
-from .host_source import HostSource
 from .inventory import Inventory
 from .options import under
-from .vault_sealing import libraries_of, vault_source
 
 HOST, AD, ENTRA, FILE, VAULT = "host", "ad", "entra", "file", "vault"
 #: every source, in the order in which they are asked where nobody gives another
@@ -97,7 +92,11 @@ class KeyOptions:
     @property
     def libraries(self) -> Sequence[str]:
         """What must be installed for these sources, by import name."""
-        needed: dict[str, Sequence[str]] = {AD: ["ldap3"], ENTRA: ["msal", "requests"], VAULT: libraries_of(self.params.get(VAULT) or {})}
+        needed: dict[str, Sequence[str]] = {AD: ["ldap3"], ENTRA: ["msal", "requests"]}
+        if VAULT in self.sources:
+            from .vault_sealing import libraries_of
+
+            needed[VAULT] = libraries_of(self.params.get(VAULT) or {})
         return [name for source in self.sources for name in needed.get(source, ())]
 
     def open(self, surroundings: Surroundings) -> dict[str, KeySource]:
@@ -119,15 +118,26 @@ class KeyOptions:
     def open_one(self, name: str, around: Surroundings) -> KeySource:
         """One of the sources; OptionError: its options cannot be used."""
         options: Mapping[str, Any] = self.params.get(name) or {}
+        # each task of each host is a process: what it does not use it does not import, as that takes longer than finding a key
         if name == HOST:
+            from .host_source import HostSource
+
             return HostSource(around.inventory, now=around.clock, warn=around.warn)
         if name == AD:
+            from .._stores.active_directory.source import DirectorySource
+
             return DirectorySource(ad.DirectorySettings.from_options(options), now=around.clock(), progress=around.say)
         if name == ENTRA:
+            from .._stores.entra.source import TenantSource
+
             tenant = entra.EntraSettings.from_options(options)
             return TenantSource(tenant, now=around.clock(), progress=around.say, values=around.values)
         if name == FILE:
+            from .._stores.files.source import FileSettings, FileSource
+
             return FileSource(FileSettings.from_options(options))
+        from .vault_sealing import vault_source
+
         return vault_source(options, around.loader)
 
 

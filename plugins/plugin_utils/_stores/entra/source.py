@@ -89,7 +89,7 @@ class TenantSource:
 
     def _read(self, fresh: Sequence[Term]) -> None:
         if len(self._asked) > FEW:
-            self._read_keys()
+            self._read_keys(with_devices=True)
             self._read_devices()
         else:
             for term in fresh:
@@ -100,10 +100,14 @@ class TenantSource:
         self._outcomes.append(outcome)
         return outcome
 
-    def _read_keys(self) -> None:
+    def _read_keys(self, *, with_devices: bool = False) -> None:
+        """Every key, and before they are adopted every device: keys first, so that none lies under a device that is not listed yet."""
         if not self._all_keys:
             self._all_keys = True
-            self._adopt(self._reader.read_entries(self._outcome()))
+            entries = self._reader.read_entries(self._outcome())
+            if with_devices:
+                self._read_devices()
+            self._adopt(entries)
 
     def _read_devices(self) -> None:
         if not self._all_devices:

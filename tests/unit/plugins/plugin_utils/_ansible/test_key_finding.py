@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import key_sources, lookups
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import lookups
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.inventory import Inventory
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_finding import KeyFinder, ReadKey
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_sources import KeyOptions, Surroundings, with_named_sources
@@ -28,6 +28,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import StoreState
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import BadDataError, KeywardError, OptionError
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.active_directory import source as active_directory
 
 KEY = "1a2b3c4d-0102-4304-8506-0708090a0b0c"
 OTHER = "2a2b3c4d-0102-4304-8506-0708090a0b0c"
@@ -249,7 +250,7 @@ def test_a_directory_that_is_named_may_be_configured_by_the_environment_alone() 
 
 def test_a_source_that_cannot_be_opened_closes_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = FakeSource("ad", {})
-    monkeypatch.setattr(key_sources, "DirectorySource", lambda *_args, **_more: opened)
+    monkeypatch.setattr(active_directory, "DirectorySource", lambda *_args, **_more: opened)
     options = KeyOptions.from_params({"ad": {"server": "dc1", "username": "a", "password": "b"}, "entra": {"auth_method": "client_secret"}})
     with pytest.raises(OptionError):
         options.open(Surroundings(inventory=Inventory({}), loader=None))  # type: ignore[arg-type]  # no vault here
@@ -274,7 +275,7 @@ class Display:
 def directory(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
     """A source in the place of a directory, however often it is opened."""
     source = FakeSource("ad", {"pc01": KEY, "pc02": OTHER})
-    monkeypatch.setattr(key_sources, "DirectorySource", lambda *_args, **_more: source)
+    monkeypatch.setattr(active_directory, "DirectorySource", lambda *_args, **_more: source)
     monkeypatch.setattr(lookups, "_kept", [])
     monkeypatch.delenv("KEYWARD_AUDIT_FILE", raising=False)
     monkeypatch.delenv("KEYWARD_AUDIT_SYSLOG", raising=False)
