@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..model import EntryState
+from .escrow import next_escrow_step
 from .removal import why_not_remove
-from .steps import AddRecoveryPassword, BackUp, Decision, Done, LookAgain, RemoveProtector, Step, Stop
-from .view import MISSING, WRONG, ProtectorView, VolumeView
+from .steps import NOTHING_TRIED, AddRecoveryPassword, Decision, Done, RemoveProtector, Stop, Tried
+from .view import ProtectorView, VolumeView
 
 _TAG = re.compile(r"keyward [0-9]{8}T[0-9]{6}Z [0-9a-f]{8} for ([0-9a-f]{8})")
 
@@ -67,8 +67,8 @@ def intend(view: VolumeView, key_id: str, tag: str) -> Intent | Stop:
     return Intent(snapshot=view.key_ids - frozenset(begun), replaced=key_id, tag=tag)
 
 
-def next_step(view: VolumeView, intent: Intent) -> Decision:
-    """What to do now, from what was just read and the intent alone."""
+def next_step(view: VolumeView, intent: Intent, tried: Tried = NOTHING_TRIED) -> Decision:
+    """What to do now, from what was just read, the intent, and what this run has tried."""
     obstacle = view.obstacle()
     if obstacle is not None:
         return Stop(obstacle)
@@ -82,46 +82,12 @@ def next_step(view: VolumeView, intent: Intent) -> Decision:
     if not made:
         return _changed("the recovery password is gone, and no other was made for it") if gone else AddRecoveryPassword(intent.tag)
     new = made[0]  # two controllers see the same two, and both keep the first
-    escrow = next_escrow_step(view, new)
+    escrow = next_escrow_step(view, new, tried)
     if not isinstance(escrow, Done):
         return escrow
     if len(made) > 1:
         return _removed(view, made[1].key_id, view.key_ids, new)
     return Done() if gone else _removed(view, intent.replaced, intent.snapshot | {new.key_id}, new)
-
-
-def next_escrow_step(view: VolumeView, item: ProtectorView) -> Step | Done | Stop:
-    """What brings one recovery password into every required store, proven."""
-    for store in view.stores:
-        state = item.state(store)
-        if state is EntryState.PROVEN:
-            continue
-        if state in MISSING:
-            return BackUp(store, item.key_id)
-        if state in WRONG:
-            return Stop(
-                f"{store} holds under this key ID what does not open the volume ({state})",
-                remedy="A store keeps what it has under a key ID: rotate this recovery password, and find out who wrote the other one.",
-                needs_rotation=(item.key_id,),
-            )
-        if state is EntryState.PRESENT:
-            return Stop(
-                f"{store} holds the recovery password, and it could not be proven",
-                remedy="See the reason beside the proof. Without a proof nothing is removed.",
-            )
-        if state is EntryState.UNREADABLE:
-            return Stop(
-                f"{store} does not let this account read the entry", remedy="Give the account the right to read recovery passwords."
-            )
-        return LookAgain(store, item.key_id)
-    return Done()
-
-
-def patient(decision: Decision, tried: Collection[Step]) -> Decision:
-    """The decision, or to look again where it is a backup that was made already and does not show yet (replication takes its time)."""
-    if isinstance(decision, BackUp) and decision in tried:
-        return LookAgain(decision.store, decision.key_id)
-    return decision
 
 
 def _is_made_for(item: ProtectorView, intent: Intent) -> bool:

@@ -8,7 +8,8 @@ killed, or whose answer was lost, is taken up by the next one where it stands, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 
@@ -64,3 +65,14 @@ class Stop:
 
 
 Decision: TypeAlias = Step | Done | Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What this run has done so far: the steps that succeeded as far as anybody said, and why those did not that failed twice."""
+
+    done: frozenset[Step] = frozenset()
+    refused: Mapping[Step, str] = field(default_factory=dict)
+
+
+NOTHING_TRIED = Tried()

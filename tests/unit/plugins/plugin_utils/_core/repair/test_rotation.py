@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import Conversion, EntryState, ProtectorType
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.removal import why_not_remove
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.rotation import Intent, intend, next_step, patient, tag_for
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.rotation import Intent, intend, next_step, tag_for
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.steps import (
     AddRecoveryPassword,
     BackUp,
@@ -20,6 +20,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.ste
     RemoveProtector,
     Step,
     Stop,
+    Tried,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.repair.view import ProtectorView, VolumeView
 from hypothesis import settings, stateful
@@ -139,7 +140,7 @@ def test_nothing_is_removed_while_a_store_is_down_shows_nothing_or_holds_another
             at.held[store][new] = False
         tried: list[Step] = []
         for _round in range(6):
-            decision = patient(next_step(at.view(), intent), tried)
+            decision = next_step(at.view(), intent, Tried(done=frozenset(tried)))
             assert not isinstance(decision, RemoveProtector | Done | AddRecoveryPassword)
             if isinstance(decision, BackUp):
                 at.do(decision)
