@@ -441,8 +441,42 @@ def test_a_process_that_begins_reads_back_an_hour_and_not_more(tmp_path: Path, m
         AuditFile(path).append(FIELDS, now=NOW + timedelta(minutes=300))
 
 
+def test_what_was_looked_at_before_is_known_when_it_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for number in range(1, 5):
+        file = AuditFile(path)
+        file.check("operator", 1, now=NOW, limit=10)
+        # somebody else comes in between
+        append(path)
+        file.check("operator", 1, now=NOW, limit=10)
+        file.append(FIELDS, now=NOW, limit=10)
+        assert read(path).records == 1 + 2 * number
+        assert read(path).intact
+    with pytest.raises(AuditError, match="8 keys were handed out to operator within an hour, as .*, 3 more are asked for"):
+        AuditFile(path).check("operator", 3, now=NOW, limit=10)
+
+
+def test_looking_makes_no_file(tmp_path: Path) -> None:
+    AuditFile(tmp_path / "new" / "audit.jsonl").check("operator", 1, now=NOW, limit=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lines_are_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     lines = append(path) + append(path)
     assert b"".join(line + b"\n" for line in lines) == path.read_bytes()
     assert json.loads(lines[-1])["reason"] == "x" * 200
+
+
+def test_what_was_looked_at_before_is_appended_to(tmp_path: Path) -> None:
+    """Each file object is another process: it looks, others may write meanwhile, and then it writes."""
+    path = tmp_path / "audit.jsonl"
+    AuditFile(path).append(FIELDS, now=NOW)
+    looks, writes = AuditFile(path), AuditFile(path)
+    looks.check("operator", 1, now=NOW, limit=20)
+    looks.append(FIELDS, now=NOW)
+    looks.check("operator", 1, now=NOW, limit=20)
+    writes.append(FIELDS, now=NOW)
+    looks.check("operator", 1, now=NOW, limit=20)
+    looks.append(FIELDS, now=NOW)
+    assert [parse(line).head.seq for line in path.read_bytes().splitlines()] == list(range(5))
