@@ -161,7 +161,8 @@ class CopyRun:
             outcome.before[added.stem], outcome.after[added.stem] = before, lines_of(self._own(added.stem))
 
     def _disclosed(self, key: KeyCopy, machine: Machine) -> KeyCopy:
-        assert key.value is not None
+        if key.value is None:
+            return key
         first = key.origins[0]
         sources = "+".join(dict.fromkeys(origin.source for origin in key.origins))
         try:
