@@ -258,9 +258,8 @@ class AuditFile:
         for record in part.records:
             known.take(record)
         known.head, known.torn = part.reading.head, part.reading.torn
-        whole = len(part.data) - len(known.torn)
-        known.size, known.last_at = part.start + whole, part.start + part.data.rfind(b"\n", 0, max(whole - 1, 0)) + 1
         whole = part.data[: len(part.data) - len(known.torn)]
+        known.size = part.start + len(whole)
         if whole:
             known.last_at = part.start + whole.rfind(b"\n", 0, len(whole) - 1) + 1
         if known.head is not None and known.torn and (last := completes(known.head, known.torn)) is not None:

@@ -452,7 +452,7 @@ def test_what_was_looked_at_before_is_known_when_it_is_written_to(tmp_path: Path
         file.append(FIELDS, now=NOW, limit=10)
         assert read(path).records == 1 + 2 * number
         assert read(path).intact
-    with pytest.raises(AuditError, match="8 keys were handed out to operator within an hour, as .*, 3 more are asked for"):
+    with pytest.raises(AuditError, match=r"8 keys were handed out to operator within an hour, as .*, 3 more are asked for"):
         AuditFile(path).check("operator", 3, now=NOW, limit=10)
 
 
