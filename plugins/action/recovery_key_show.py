@@ -49,13 +49,15 @@ class ActionModule(KeywardAction):
                     self.say("\n\n".join(_told(key.record, proofs) for key in found))
                 if only_looked_for:
                     return {"changed": False, "keys": rows, "shown": 0}
+                gate = self.disclosure(params, task_vars)
+                gate.prepare(len(found))
                 read = list(finder.read(found))
             # a key that cannot be had is told before any is on the screen
             for key in read:
                 if isinstance(key, KeywardError):
                     raise key
             keys = [key for key in read if isinstance(key, ReadKey)]
-            self._show(terminal, keys, proofs, params, self.disclosure(params, task_vars))
+            self._show(terminal, keys, proofs, params, gate)
         finally:
             if terminal is not None:
                 terminal.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ..plugin_utils._ansible.base import KeywardAction
-from ..plugin_utils._ansible.disclosure import account_name
+from ..plugin_utils._ansible.disclosure import Disclosure, account_name
 from ..plugin_utils._ansible.key_finding import ReadKey
 from ..plugin_utils._ansible.key_pages import KnownProofs, heading, open_finder, page_of
 from ..plugin_utils._ansible.key_rows import key_row
@@ -16,7 +16,7 @@ from ..plugin_utils._ansible.key_sources import KEY_ENVIRONMENT
 from ..plugin_utils._ansible.sheet_files import SheetFiles
 from ..plugin_utils._core.key_lookup import FoundKey
 from ..plugin_utils._core.redaction import Secret
-from ..plugin_utils._errors import KeywardError, OptionError
+from ..plugin_utils._errors import KeywardError
 from ..plugin_utils._report.sheet import Sheet
 
 
@@ -39,22 +39,20 @@ class ActionModule(KeywardAction):
         proofs = KnownProofs.of_file(params["report_file"])
         with open_finder(self, params, task_vars, values=not self.check_mode) as finder:
             found = finder.find(params["terms"])
-            _refuse_too_many(len(found), params["max_reveals"])
             if not self.check_mode:
-                files.write(self._sheet(list(finder.read(found)), proofs, params, task_vars))
+                gate = self.disclosure(params, task_vars)
+                gate.prepare(len(found))
+                files.write(self._sheet(list(finder.read(found)), proofs, params, gate))
         result = {"changed": True, "keys": [key_row(key) for key in found], **about}
         if self._task.diff:
             result["diff"] = _difference(found, files)
         return result
 
-    def _sheet(
-        self, read: Sequence[ReadKey | KeywardError], proofs: KnownProofs, params: Mapping[str, Any], task_vars: Mapping[str, Any]
-    ) -> Sheet:
+    def _sheet(self, read: Sequence[ReadKey | KeywardError], proofs: KnownProofs, params: Mapping[str, Any], gate: Disclosure) -> Sheet:
         # one that cannot be had ends the task before any is recorded as handed out
         for key in read:
             if isinstance(key, KeywardError):
                 raise key
-        gate = self.disclosure(params, task_vars)
         keys = [page_of(key.found.record, Secret(key.disclose(gate, "sheet")), proofs) for key in read if not isinstance(key, KeywardError)]
         ticket = f" ({params['ticket']})" if params["ticket"] else ""
         return Sheet(
@@ -62,17 +60,6 @@ class ActionModule(KeywardAction):
             made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}",
             made_by=account_name(),
             reason=f"{(params['reason'] or '').strip()}{ticket}",
-        )
-
-
-def _refuse_too_many(number: int, most: int) -> None:
-    """The gate would refuse them too, but only after the first ones were recorded for nothing."""
-    if number > most:
-        raise OptionError(
-            "write the recovery sheet",
-            target="option max_reveals",
-            meaning=f"the sheet would have {number} keys, and {most} may be handed out within an hour",
-            remedy="Give a larger max_reveals on purpose, or ask for fewer computers.",
         )
 
 

@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,11 @@ class Box:
         variables: Sequence[Path] = (),
         timeout: float = 240,
         traced: bool = False,
+        terminal: str = "",
     ) -> int:
         """Run the playbook and return its exit status; the scan comes afterwards. ``traced``: with every exec noted in ``execs``.
+
+        ``terminal`` is the path of one that the run is to have as its own.
 
         Raises:
             subprocess.TimeoutExpired: it took too long.
@@ -124,7 +127,7 @@ class Box:
                 stderr=error,
                 cwd=self.folder / "home",
                 env=self._environment(),
-                preexec_fn=_allow_core_dumps,
+                preexec_fn=_before(terminal),
             )
             with Watcher(process.pid, self.folder / PROCESSES):
                 try:
@@ -189,6 +192,19 @@ class Box:
         strays = [note["path"] for note in self.notes("write") if not note["path"].startswith(inside)]
         strays += [note["by"] for note in self.notes("unnamed") if not note["by"].endswith(LOCK)]
         return strays
+
+
+def _before(terminal: str) -> Callable[[], None]:
+    """What the child does before it becomes ansible-playbook."""
+
+    def do() -> None:
+        _allow_core_dumps()
+        if terminal:
+            os.setsid()
+            # the leader of a session gets the first terminal that it opens
+            os.close(os.open(terminal, os.O_RDWR))
+
+    return do
 
 
 def _allow_core_dumps() -> None:
