@@ -164,7 +164,7 @@ def _as_a_task(asked: _Ground, entries: Sequence[LabEntry]) -> float:
     done = subprocess.run([sys.executable, str(WORKER)], input=question, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"a loop of lookups ended with status {done.returncode}: {done.stderr[-2000:]}")
-    said = json.loads(done.stdout)
+    said = json.loads(done.stdout.splitlines()[-1])  # progress comes before it
     if said["found"] != [[entry.password] for entry in entries]:
         raise BenchError("a lookup gave another password")
     return float(said["seconds"])

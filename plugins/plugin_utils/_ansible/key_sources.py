@@ -141,12 +141,5 @@ class KeyOptions:
         return vault_source(options, around.loader)
 
 
-def with_named_sources(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments in which a directory that ``sources`` names has its option, so that the environment alone may configure it."""
-    named = arguments.get("sources") or ()
-    names = [part.strip() for part in named.split(",")] if isinstance(named, str) else [str(name) for name in named]
-    return {**{name: {} for name in (AD, ENTRA) if name in names}, **arguments}
-
-
 def _refused(meaning: str, remedy: str) -> OptionError:
     return OptionError("open the sources of keys", target="sources", meaning=meaning, remedy=remedy)

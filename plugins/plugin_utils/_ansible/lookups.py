@@ -30,7 +30,7 @@ from .hardening import harden_process
 from .inventory import Inventory
 from .key_finding import Gate, KeyFinder
 from .key_rows import key_row
-from .key_sources import KEY_ENVIRONMENT, KeyOptions, Surroundings, with_named_sources
+from .key_sources import KEY_ENVIRONMENT, KeyOptions, Surroundings
 from .options import OptionSpec, derive, plain
 
 try:
@@ -93,7 +93,7 @@ class KeyLookup:
 
     def _run(self, terms: Sequence[str], variables: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Any]:
         harden_process()
-        checked = spec_of(self._name).validate(with_named_sources(arguments))
+        checked = spec_of(self._name).validate(arguments)
         params = checked.values
         for secret in secrets_in(params):
             self._mask.learn(secret)

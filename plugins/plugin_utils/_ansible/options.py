@@ -97,7 +97,7 @@ class OptionSpec:
         """
         validator = ArgumentSpecValidator(dict(self.argument_spec), **self.rules)
         try:
-            result = validator.validate(_whole_names(arguments))
+            result = validator.validate(self._with_named_sources(_whole_names(arguments)))
         except (
             TypeError,
             ValueError,
@@ -120,6 +120,13 @@ class OptionSpec:
             warnings=tuple(str(remove_values(_warning_text(warning), hidden)) for warning in getattr(result, "_warnings", ())),
         )
 
+    def _with_named_sources(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments in which a source that ``sources`` names has its option, where the environment alone may say how to reach it."""
+        named = arguments.get("sources") if "sources" in self.argument_spec else None
+        names = [part.strip() for part in named.split(",")] if isinstance(named, str) else named if isinstance(named, list) else []
+        reached = [name for name in names if isinstance(name, str) and _has_fallback(self.argument_spec.get(name, {}))]
+        return {**arguments, **{name: {} for name in reached if arguments.get(name) is None}}
+
     def _refusal(self, meaning: str) -> OptionError:
         kind = "" if self.plugin_type == "module" else f"-t {self.plugin_type} "
         remedy = f"See ansible-doc {kind}{COLLECTION}.{self.action}."
@@ -137,6 +144,10 @@ class OptionSpec:
         if inner and isinstance(value, list):
             return [self._finish(option, item) for item in value]
         return plain(value)
+
+
+def _has_fallback(option: Mapping[str, Any]) -> bool:
+    return any("fallback" in inner for inner in (option.get("options") or {}).values())
 
 
 def _whole_names(arguments: Mapping[str, Any]) -> dict[str, Any]:

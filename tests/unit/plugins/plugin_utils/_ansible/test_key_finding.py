@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible_collections.keyward.bitlocker.plugins.action import recovery_key_info
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import lookups
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.inventory import Inventory
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_finding import KeyFinder, ReadKey
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_sources import KeyOptions, Surroundings, with_named_sources
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_sources import KeyOptions, Surroundings
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.options import OptionSpec
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_lookup import AmbiguousKeyError, Match, NoSuchKeyError, Search
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search import (
     Candidate,
@@ -243,9 +245,18 @@ def test_a_source_that_cannot_be_opened_is_refused(params: dict[str, Any]) -> No
         KeyOptions.from_params(params)
 
 
-def test_a_directory_that_is_named_may_be_configured_by_the_environment_alone() -> None:
-    assert with_named_sources({"sources": "ad, file"}) == {"sources": "ad, file", "ad": {}}
-    assert with_named_sources({"sources": ["entra"], "entra": {"tenant": "x"}}) == {"sources": ["entra"], "entra": {"tenant": "x"}}
+@pytest.mark.parametrize("spec", [lookups.spec_of("recovery_key"), recovery_key_info.ActionModule.option_spec()], ids=["lookup", "module"])
+@pytest.mark.parametrize("sources", ["ad,file", ["ad", "vault"]])
+def test_a_directory_that_is_named_may_be_configured_by_the_environment_alone(
+    spec: OptionSpec, sources: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MICROSOFT_AD_LDAP_SERVER", "dc1.corp.example")
+    given = {"sources": sources, "reason": "INC-1"} | ({"terms": "pc01"} if "terms" in spec.argument_spec else {})
+    params = spec.validate(given).values
+    assert params["ad"]["server"] == ["dc1.corp.example"]
+    assert (params["entra"], params["file"], params["vault"]) == (None, None, None)
+    assert spec.validate(given | {"ad": {"server": "dc2"}}).values["ad"]["server"] == ["dc2"]
+    assert spec.validate({name: value for name, value in given.items() if name != "sources"}).values["ad"] is None
 
 
 def test_a_source_that_cannot_be_opened_closes_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
