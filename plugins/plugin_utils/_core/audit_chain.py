@@ -196,7 +196,9 @@ def parse(line: bytes) -> Record:
 def _record(said: dict[str, Any], line_digest: str) -> Record:
     kind, chain, seq, prev, time = Kind(said["kind"]), said["chain"], said["seq"], said["prev"], said["time"]
     moment = datetime.fromisoformat(time)
-    if not (_ID.fullmatch(chain) and _DIGEST.fullmatch(prev)) or type(seq) is not int or not 0 <= seq < 10**15 or moment.tzinfo is None:
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 10**15 or moment.tzinfo is None:
+        raise ValueError("a number or a time of another form")
+    if not (_ID.fullmatch(chain) and _DIGEST.fullmatch(prev)):
         raise ValueError("a member of another form")
     if (kind is Kind.GENESIS) != (seq == 0) or (seq == 0) != (prev == NOTHING) or said["schema_version"] != SCHEMA_VERSION:
         raise ValueError("members that do not go together")
