@@ -31,7 +31,7 @@ options:
       vault_password_file:
         description:
           - A file with the password of C(vault_id), or a script that prints it, as Ansible's C(--vault-password-file).
-          - The default are the passwords that Ansible itself was given, by C(--vault-id) and its like.
+          - The passwords that Ansible itself was given, by C(--vault-id) and its like, open copies too. Without this they also seal.
         type: path
       identity_file:
         description:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from .._core.key_search import Candidate
 from .._core.redaction import Secret
@@ -28,6 +28,13 @@ from .key_finding import Gate
 #: machines whose values are read together, so that a directory is not asked for one after the other
 _TOGETHER = 50
 _UNTOUCHED = Machine()
+
+
+class CopyGate(Gate, Protocol):
+    """The disclosure gate, which can say beforehand that it will not open."""
+
+    def prepare(self, number: int) -> None:
+        """Raise what it would raise for so many keys."""
 
 
 class StoppedError(KeywardError):
@@ -61,18 +68,25 @@ class CopyRun:
     """How to copy. ``now`` is the time that the copies bear."""
 
     writer: VaultWriter
-    gate: Gate
+    gate: CopyGate
     now: datetime
     check_mode: bool
 
     def copy(self, sources: CopySources, offers: Offers, outcome: Outcome) -> None:
-        """Copy what is offered and not there yet; one machine that fails never takes the others along."""
+        """Copy what is offered and not there yet; one machine that fails never takes the others along.
+
+        Raises:
+            KeywardError: the gate will not let so many keys pass, so none was read.
+        """
         outcome.missing += offers.missing
         due = [planned for machine, found in offers.machines if (planned := self._plan(machine, found, outcome))]
         if self.check_mode:
             for machine, stem, wanted in due:
                 self._foresee(machine, stem, wanted, outcome)
             return
+        fresh = {(stem, candidate.key_id) for _machine, stem, wanted in due for candidate in wanted} - self._known(due)
+        if fresh:
+            self.gate.prepare(len(fresh))
         for start in range(0, len(due), _TOGETHER):
             batch = due[start : start + _TOGETHER]
             values = self._read(sources, [candidate for _machine, _stem, wanted in batch for candidate in wanted], outcome)
@@ -99,6 +113,9 @@ class CopyRun:
         known = {(item.key.key_id, *origin.place) for item in self._own(stem) for origin in item.key.origins}
         wanted = [candidate for candidate in usable if (candidate.key_id, *self._origin(candidate).place) not in known]
         return (machine, stem, wanted) if wanted else None
+
+    def _known(self, due: Sequence[tuple[Machine, str, list[Candidate]]]) -> set[tuple[str, str]]:
+        return {(stem, item.key.key_id) for _machine, stem, _wanted in due for item in self._own(stem)}
 
     def _own(self, stem: str) -> list[CardKey]:
         """The keys that files of this run's sealing hold."""

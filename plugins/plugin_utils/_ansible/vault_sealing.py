@@ -99,8 +99,9 @@ class AnsibleVaultSealer:
 
 
 def _secrets_of(settings: VaultSettings, loader: DataLoader) -> Secrets:
+    given = list(getattr(getattr(loader, "_vault", None), "secrets", None) or [])
     if settings.vault_password_file is None:
-        return list(getattr(getattr(loader, "_vault", None), "secrets", None) or [])
+        return given
     try:
         secret = get_file_vault_secret(filename=settings.vault_password_file, vault_id=settings.vault_id, loader=loader)
         secret.load()
@@ -111,7 +112,8 @@ def _secrets_of(settings: VaultSettings, loader: DataLoader) -> Secrets:
             meaning=type(error).__name__ + ": the password could not be read from it",
             remedy="Give a file that holds the password, or a script that prints it.",
         ) from None
-    return [(settings.vault_id, secret)]
+    # the first one of a vault ID seals; those that Ansible was given open what was sealed before
+    return [(settings.vault_id, secret), *given]
 
 
 def sealers_of(settings: VaultSettings, loader: DataLoader) -> tuple[AnsibleVaultSealer, AgeSealer]:

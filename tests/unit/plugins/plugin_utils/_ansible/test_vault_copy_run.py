@@ -67,9 +67,13 @@ class Sources:
 class Gate:
     """Notes what it is asked for, and refuses after so many."""
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, most: int = 1000, *, foresees: bool = True) -> None:
         self.given: list[tuple[str, str, str]] = []
-        self.most = most
+        self.most, self.foresees = most, foresees
+
+    def prepare(self, number: int) -> None:
+        if self.foresees and len(self.given) + number > self.most:
+            raise OptionError("disclose recovery keys", meaning=f"they are {number}")
 
     def disclose(self, secret: Secret[str], *, key_id: str, owner: str, source: str, action: str = "reveal") -> str:
         if len(self.given) == self.most:
@@ -146,10 +150,20 @@ def test_what_cannot_be_read_leaves_the_rest(ground: Ground) -> None:
 
 
 def test_when_the_gate_closes_what_was_copied_stays_and_the_rest_is_left(ground: Ground) -> None:
-    outcome = ground.copy(*(candidate(number, number) for number in range(1, 6)), gate=Gate(most=2))
+    outcome = ground.copy(*(candidate(number, number) for number in range(1, 6)), gate=Gate(most=2, foresees=False))
     assert "max_reveals is spent" in str(outcome.stopped)
     assert len(outcome.copied) == 2
     assert ground.holds(1, 2, 3, 4, 5) == pairs(1, 2)
+
+
+def test_what_the_gate_will_not_let_pass_is_not_read(ground: Ground) -> None:
+    sources = Sources()
+    with pytest.raises(OptionError, match="they are 3"):
+        ground.copy(candidate(1), candidate(2), candidate(3), candidate(3, source="entra"), sources=sources, gate=Gate(most=2))
+    assert sources.asked == []
+    ground.copy(candidate(1))
+    # another source for a key that is there needs no disclosure
+    ground.copy(candidate(1, source="entra"), gate=Gate(most=0))
 
 
 def test_one_machine_whose_file_cannot_be_opened_leaves_the_others(ground: Ground) -> None:

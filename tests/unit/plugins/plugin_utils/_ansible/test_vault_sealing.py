@@ -62,6 +62,15 @@ class TestSecrets:
         with pytest.raises(SealError, match="none of the vault passwords"):
             sealers_of(VaultSettings(path=Path("/x")), loader)[0].open(sealed, "x")
 
+    def test_a_new_password_under_the_same_name_seals_and_the_old_one_still_opens(self, loader: DataLoader, tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("third\n")
+        before = sealers_of(VaultSettings(path=Path("/x"), vault_id="bitlocker"), loader)[0].seal(TEXT)
+        chosen = VaultSettings(path=Path("/x"), vault_id="bitlocker", vault_password_file=str(tmp_path / "password"))
+        both = sealers_of(chosen, loader)[0]
+        assert both.open(before, "x") == TEXT
+        assert both.opens_with_current(before, "x") is False
+        assert both.opens_with_current(both.seal(TEXT), "x") is True
+
     def test_a_script_may_print_the_password(self, loader: DataLoader, tmp_path: Path) -> None:
         script = tmp_path / "password.sh"
         script.write_text("#!/bin/sh\necho first\n")
