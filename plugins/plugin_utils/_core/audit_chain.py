@@ -189,7 +189,7 @@ def parse(line: bytes) -> Record:
         raise BrokenLineError(Fault.REWRITTEN, "was changed after it was written: its check does not fit")
     try:
         return _record(json.loads(line), digest(line))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise BrokenLineError(Fault.FOREIGN, "is no record of an audit chain") from None
 
 

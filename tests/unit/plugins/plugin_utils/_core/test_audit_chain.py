@@ -13,6 +13,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.audit_chai
     Fault,
     Head,
     Kind,
+    digest,
     genesis,
     parse,
     seal,
@@ -214,6 +215,23 @@ def test_what_is_no_record_is_told(line: bytes) -> None:
     lines = chain()
     reading = read(text_of([*lines[:2], line, *lines[2:]]))
     assert faults(reading) == [(Fault.FOREIGN, 3)]
+
+
+ODD = st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5) | st.lists(st.none(), max_size=2)
+TIMES = st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-23", "2026-11-23T00:00:00"])
+MEMBERS = st.sampled_from(["kind", "chain", "seq", "prev", "time", "schema_version", "former"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=st.dictionaries(MEMBERS, ODD | TIMES, min_size=1, max_size=2))
+@example(changes={"time": "0001-01-01T00:00:00+23:59"})
+@example(changes={"seq": True})
+def test_whatever_a_line_with_a_right_check_says_it_is_read_or_refused(changes: dict[str, object]) -> None:
+    said = {name: value for name, value in json.loads(chain()[1]).items() if name != "check"} | changes
+    body = json.dumps(said, sort_keys=True, separators=(",", ":")).encode("ascii")
+    line = body[:-1] + f',"check":"{digest(body)}"}}'.encode("ascii")
+    reading = read(text_of([line, *chain()]))
+    assert not reading.intact
 
 
 def test_a_line_that_is_too_long_is_none() -> None:
