@@ -37,6 +37,14 @@ def computer(name: str) -> str:
     return f"(&(objectCategory=computer)(|(sAMAccountName={bare}$)(cn={bare})(dNSHostName={bare})))"
 
 
+def computer_named(name: str) -> str:
+    """As :func:`computer`, and dNSHostName only for a name with a dot: no directory need have it in an index, and it holds full names."""
+    if "." in name:
+        return computer(name)
+    bare = escape(name.strip().removesuffix("$"))
+    return f"(&(objectCategory=computer)(|(sAMAccountName={bare}$)(cn={bare})))"
+
+
 def computer_of_id(guid: str) -> str:
     """The computer object of this objectGUID (a GUID as text)."""
     return f"(&(objectCategory=computer)(objectGUID={octets(uuid.UUID(guid).bytes_le)}))"

@@ -135,7 +135,7 @@ class DirectorySource:
     def _queries(self, term: Term) -> Iterator[Query]:
         searches = []
         if term.means(TermKind.HOST) and "=" not in term.word:
-            searches.append(filters.computer(bare_name(term.word)))
+            searches.append(filters.computer_named(bare_name(term.word)))
         if term.guid and term.means(TermKind.DEVICE_ID):
             # a hybrid joined device has the ID of its computer object
             searches.append(filters.computer_of_id(term.guid))
