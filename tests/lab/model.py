@@ -26,6 +26,8 @@ class LabProtector:
     #: how the host answers to GetKeyPackage: sound; fips (made in FIPS mode, which nobody can prove); unsteady (wrapped anew in every call,
     #: always rightly); refused (an error)
     package: str = "sound"
+    #: the 32 bytes of an external key that somebody gave; None: the lab's own
+    external_key: bytes | None = None
 
 
 @dataclass(kw_only=True)
@@ -45,6 +47,11 @@ class LabVolume:
     #: None: not suspended
     suspend_count: int | None = None
     hardware_test_status: int = 0
+    #: a clear key lies on the disk where neither suspend_count nor ProtectionStatus shows it: a data volume, or one that is only partly
+    #: encrypted
+    clear_key: bool = False
+    #: GetConversionStatus' EncryptionFlags (1 used space only); None: 1 unless decrypted
+    encryption_flags: int | None = None
     #: key ID of the external key that unlocks this data volume automatically
     auto_unlock_key_id: str | None = None
     protectors: list[LabProtector] = field(default_factory=list)

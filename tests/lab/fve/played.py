@@ -7,6 +7,7 @@ Everything follows from the volume's identity, so the host and the directory nee
 from __future__ import annotations
 
 import random
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,6 +63,34 @@ def package(host: LabHost, volume: LabVolume, protector: LabProtector, reading: 
         moved = made.package(key_id, created=made.created + timedelta(seconds=reading.number), counter=100 + reading.number)
         return moved + random.Random(f"keyward lab frame {key_id} {reading.number}").randbytes(reading.number % 40)
     return made.package(key_id, identifier=key_id if reading.frame == "protector" else None)
+
+
+def external_key(volume: LabVolume, protector: LabProtector) -> bytes:
+    """The 32 bytes of an external key, and of the half of a startup key's protector that lies on a drive."""
+    made = _volume(volume, "current", sealing.stretched)
+    made.add_external_key(protector.key_id, protector.external_key)
+    return made.external_keys[protector.key_id]
+
+
+def image(host: LabHost, volume: LabVolume, stretch: Stretch) -> bytes:
+    """The volume on its disk (512 KiB) with the protectors it has now, as others' programs open it; see fve/volumes.py.
+
+    Of a TPM's protectors nothing is written, nor of other kinds that no recovery needs, nor the clear key of a suspended volume, with which
+    any password would seem right. A volume that is partly encrypted is written as one that wholly is.
+
+    Raises:
+        ValueError: nothing of the volume is encrypted, or its drive encrypts by itself.
+    """
+    if volume.conversion_status == 0 or volume.encryption_method not in METHODS:
+        raise ValueError("a volume that is not encrypted, or encrypted by its drive, has no image")
+    made = _volume(volume, "current", stretch)
+    for protector in volume.protectors:
+        if protector.type in (EXTERNAL_KEY, RECOVERY_PASSWORD):
+            counter = made.nonces_used
+            _add(made, volume, protector, form_of(host, volume, protector), Reading())
+            made.nonces_used = counter
+    made.nonces_used = 2**27
+    return made.image()
 
 
 def secret_parts(host: LabHost, volume: LabVolume, protector: LabProtector, stretch: Stretch) -> dict[str, bytes]:
@@ -143,10 +172,10 @@ def _unknown_password(key_id: str) -> str:
 
 
 def _add(made: FveVolume, volume: LabVolume, protector: LabProtector, form: Form, reading: Reading) -> None:
-    """Add one protector, with nonces that no other protector of the volume has."""
-    place = [known.key_id for known in volume.protectors].index(protector.key_id)
+    """Add one protector, with nonces of its own: they stay when other protectors of the volume come and go."""
+    place = zlib.crc32(protector.key_id.encode("ascii")) % 2**22
     made.skip_nonces(16 * (place + 1) + (8 * reading.number if protector.package == "unsteady" else 0))
     if protector.type == EXTERNAL_KEY:
-        made.add_external_key(protector.key_id)
+        made.add_external_key(protector.key_id, protector.external_key)
     else:
         made.add_recovery_password(protector.key_id, protector.password or _unknown_password(protector.key_id), form)

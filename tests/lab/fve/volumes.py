@@ -79,6 +79,15 @@ class FveVolume:
         """Leave nonces out, as if other protectors had taken them."""
         self._sealer.counter += number
 
+    @property
+    def nonces_used(self) -> int:
+        """How far the session's nonces are."""
+        return self._sealer.counter
+
+    @nonces_used.setter
+    def nonces_used(self, number: int) -> None:
+        self._sealer.counter = number
+
     def salt(self, key_id: str) -> bytes:
         """The salt of a protector: the same whenever it is made again."""
         return random.Random(f"keyward lab salt {self.seed} {key_id}").randbytes(16)
@@ -103,9 +112,9 @@ class FveVolume:
             content += datums.backup_info(self.created + timedelta(seconds=5), self.created + timedelta(seconds=5))
         return self._keep(key_id, datums.RECOVERY_PASSWORD, content)
 
-    def add_external_key(self, key_id: str) -> bytes:
-        """Add a startup or recovery key on a drive; its datum. The key is in ``external_keys``."""
-        outside = random.Random(f"keyward lab external key {self.seed} {key_id}").randbytes(32)
+    def add_external_key(self, key_id: str, outside: bytes | None = None) -> bytes:
+        """Add a startup or recovery key on a drive (32 bytes, its own where none is given); its datum. It is in ``external_keys``."""
+        outside = outside or random.Random(f"keyward lab external key {self.seed} {key_id}").randbytes(32)
         self.external_keys[key_id] = outside
         inner = datums.use_key(self._sealer.seal(self.vmk, datums.sealed_key(datums.EXTERNAL_KEY, outside)))
         return self._keep(key_id, datums.EXTERNAL, datums.text("ExternalKey") + inner + self._wrapped(outside))

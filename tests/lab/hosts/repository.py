@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from ..model import LabHost
@@ -21,7 +21,15 @@ BITLOCKER = volume_schema.NAMESPACE.lower()
 class Repository:
     """Namespaces by their lower-case path, classes by their lower-case name: WMI compares both without case."""
 
-    def __init__(self, host: LabHost, profile: Profile, form: WireForm, now: datetime, escrow: Escrow | None = None) -> None:
+    def __init__(
+        self,
+        host: LabHost,
+        profile: Profile,
+        form: WireForm,
+        now: datetime,
+        escrow: Escrow | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         registry = Registry(host, form).wmi_class()
         cimv2 = identity_classes(host, profile, now)
         if profile.registry_in_cimv2:
@@ -36,7 +44,7 @@ class Repository:
             "root/cimv2/security/microsofttpm": _by_name([tpm_class(host, profile)]),
         }
         if host.bitlocker_installed:
-            self.volumes = VolumeProvider(host, profile, form, escrow)
+            self.volumes = VolumeProvider(host, profile, form, escrow, changed)
             self._namespaces[BITLOCKER] = _by_name([self.volumes.wmi_class()])
         if host.cluster_name:
             self._namespaces["root/mscluster"] = _by_name([cluster_class(host)])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from xml.etree import ElementTree
@@ -26,14 +26,21 @@ _NIL = f"{{{soap.XSI}}}nil"
 
 
 class WsmanService:
-    """One host's service; its volumes are a copy of the estate's, so that two services of one host do not meet."""
+    """One host's service; its volumes are a copy of the estate's, so that two services of one host do not meet.
 
-    def __init__(self, host: LabHost, now: datetime, escrow: Escrow | None = None) -> None:
+    Args:
+        escrow: where recovery passwords are backed up to; in memory where not given.
+        changed: gets the host's own copy after every change, before anybody hears of it.
+    """
+
+    def __init__(
+        self, host: LabHost, now: datetime, escrow: Escrow | None = None, changed: Callable[[LabHost], None] = lambda host: None
+    ) -> None:
         self.host = copy.deepcopy(host)
         self.profile = PROFILES[host.profile]
         form = WIRE_FORMS[host.wire_form]
         self.form = replace(form, lying_types=True) if host.fault == "wrong_types" else form
-        self._repository = Repository(self.host, self.profile, self.form, now, escrow)
+        self._repository = Repository(self.host, self.profile, self.form, now, escrow, lambda: changed(self.host))
         self.enumerations = Enumerations(self.form)
         self.shells = Shells(self.form)
 

@@ -14,6 +14,7 @@ from ..cim import Handler, Method, Values, WmiClass
 from ..escrow import Escrow, MemoryEscrow
 from ..profiles import OLD_VOLUME_PROPERTIES, Profile, WireForm
 from . import volume_schema as schema
+from .changing import well_formed
 from .volume_changes import VolumeChanges
 from .volume_schema import E_INVALIDARG, LOCKED_VOLUME, NOT_ACTIVATED, S_OK, braced, device_id
 
@@ -32,11 +33,13 @@ _BACKUP_ACCOUNTS = {1: "Active Directory Domain Services", 2: "Microsoft account
 class VolumeProvider:
     """The provider of one host; its state is the host's list of volumes."""
 
-    def __init__(self, host: LabHost, profile: Profile, form: WireForm, escrow: Escrow | None = None) -> None:
+    def __init__(
+        self, host: LabHost, profile: Profile, form: WireForm, escrow: Escrow | None = None, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._host = host
         self._profile = profile
         self._form = form
-        self.changes = VolumeChanges(host, profile, form, escrow or MemoryEscrow())
+        self.changes = VolumeChanges(host, profile, form, escrow or MemoryEscrow(), changed=changed)
         self._packages_read = itertools.count()
 
     def wmi_class(self) -> WmiClass:
@@ -127,10 +130,12 @@ class VolumeProvider:
         factor = arguments.get("PrecisionFactor") or 0
         if not isinstance(factor, int) or factor > 4:
             return E_INVALIDARG, {}
+        self.changes.asked(volume)
+        flags = 1 if volume.encryption_flags is None else volume.encryption_flags
         return S_OK, {
             "ConversionStatus": volume.conversion_status,
             "EncryptionPercentage": volume.encryption_percentage * 10**factor,
-            "EncryptionFlags": 1 if volume.conversion_status else 0,
+            "EncryptionFlags": flags if volume.conversion_status else 0,
             "WipingStatus": 0,
             "WipingPercentage": 0,
         }
@@ -270,16 +275,7 @@ class VolumeProvider:
         return (S_OK, {"ContainsSecureBootBinding": True}) if found.type in _TPM_KINDS else (E_INVALIDARG, {})
 
     def _on_is_numerical_password_valid(self, volume: LabVolume, arguments: Values) -> Answer:
-        return S_OK, {"IsNumericalPasswordValid": _well_formed(str(arguments.get("NumericalPassword")))}
+        return S_OK, {"IsNumericalPasswordValid": well_formed(str(arguments.get("NumericalPassword")))}
 
     def _on_find_valid_certificates(self, volume: LabVolume, arguments: Values) -> Answer:
         return S_OK, {"CertThumbprint": []}
-
-
-def _well_formed(password: str) -> bool:
-    """Eight groups of six digits, each a multiple of 11 below 11 times 65536 (wire reference 2.1)."""
-    digits = re.sub(r"[ -]", "", password)
-    if not re.fullmatch(r"[0-9]{48}", digits):
-        return False
-    groups = [int(digits[start : start + 6]) for start in range(0, 48, 6)]
-    return all(group % 11 == 0 and group < 720896 for group in groups)
