@@ -16,6 +16,8 @@ from typing import Any, get_type_hints
 import jmespath
 import pytest
 import yaml
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import connection, host_options
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core import model
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import judge_estate, known_computers
@@ -196,7 +198,44 @@ def test_the_variables_of_the_playbook_are_in_the_guide() -> None:
 
 def test_the_readme_names_only_variables_that_the_playbook_has() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\bkeyward_[a-z_]+", readme)) - {"keyward_adapter"} <= set(re.findall(r"\bkeyward_[a-z_]+", playbook_text()))
+    recover = (ROOT / "playbooks" / "recover_key.yml").read_text(encoding="utf-8")
+    known = set(re.findall(r"\bkeyward_[a-z_]+", playbook_text() + recover))
+    assert set(re.findall(r"\bkeyward_[a-z_]+", readme)) - {"keyward_adapter"} <= known
+
+
+# --- recover a key -----------------------------------------------------------------------------------------------------------------------
+
+
+def recover_tasks() -> dict[str, dict[str, Any]]:
+    """The arguments of the tasks of recover_key that are ours, by the task's name."""
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "recover_key.yml").read_text(encoding="utf-8"))
+    return {task["name"]: task[key] for task in play["tasks"] for key in task if key.startswith("keyward.bitlocker.")}
+
+
+def options_with_fragments(module: str) -> set[str]:
+    path = ROOT / "plugins" / "modules" / f"{module}.py"
+    return set(get_docstring(str(path), fragment_loader, collection_name="keyward.bitlocker", plugin_type="module")[0]["options"])
+
+
+def test_the_playbook_for_a_recovery_offers_every_option_of_its_modules() -> None:
+    tasks = recover_tasks()
+    assert tasks["Show the key"].keys() == options_with_fragments("recovery_key_show")
+    # sealed it always is, and made anew
+    assert tasks["Seal the key into a file"].keys() == options_with_fragments("recovery_sheet") - {"sealed", "force"}
+
+
+def test_the_variables_of_the_playbook_for_a_recovery_are_in_the_guide() -> None:
+    text = (ROOT / "playbooks" / "recover_key.yml").read_text(encoding="utf-8")
+    used = set(re.findall(r"\bkeyward_[a-z_]+", re.sub(r"#.*", "", text))) - {"keyward_sheet"}
+    explained = first_words(section(guide("recover_a_key"), "recover_a_key.variables"))
+    assert {name for name in explained if name.startswith("keyward_")} == used
+
+
+def test_the_messages_of_the_guide_to_a_recovery_are_those_of_the_code() -> None:
+    text = guide("recover_a_key").partition("When something is wrong")[2]
+    literals = [literal for row in table_rows(text) for literal in re.findall(r"``([^`]+)``", row[0])]
+    assert len(literals) == 5
+    assert [literal for literal in literals if literal not in texts_of_the_code()] == []
 
 
 # --- connecting, Active Directory --------------------------------------------------------------------------------------------------------
