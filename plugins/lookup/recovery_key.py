@@ -4,12 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.lookup import LookupBase
-
-from ..plugin_utils._ansible.lookups import KeyLookup
-
 DOCUMENTATION = r"""
 name: recovery_key
 short_description: Hand out the right BitLocker recovery key
@@ -99,6 +93,12 @@ _raw:
   type: list
   elements: raw
 """
+
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ..plugin_utils._ansible.lookups import KeyLookup
 
 
 class LookupModule(LookupBase):

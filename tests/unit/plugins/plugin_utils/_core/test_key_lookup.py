@@ -311,7 +311,7 @@ def test_a_term_stands_for_records_or_has_one_of_three_errors(
         assert set(problem.records) <= set(records)
     elif problem is not None:
         assert not passwords
-        assert type(problem) is (NoSuchKeyError if state is StoreState.SEARCHED else CouldNotLookError)
+        assert isinstance(problem, NoSuchKeyError if state is StoreState.SEARCHED else CouldNotLookError)
     else:
         assert keys is not None
         assert [key.record for key in keys] == list(records) if match is Match.ALL else len(keys) == 1
