@@ -58,6 +58,18 @@ class NoTerminalError(KeywardError):
         super().__init__("show a recovery key", target=target, meaning=f"{meaning}, so nothing was read", remedy=_REMEDY)
 
 
+class TerminalLostError(KeywardError):
+    """The terminal went away while a key was shown on it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            "show a recovery key",
+            code=getattr(error, "strerror", None) or type(error).__name__,
+            meaning="the terminal went away after the key was handed out to it",
+            remedy="Run the playbook again from a terminal that stays.",
+        )
+
+
 def recorder(environment: Mapping[str, str]) -> str | None:
     """What records this run's terminal, as far as the environment tells, with the variable that says so."""
     for name, what in RECORDERS.items():
@@ -74,12 +86,13 @@ class ControllingTerminal:
         self._kind = kind
 
     @classmethod
-    def open(cls, environment: Mapping[str, str] = os.environ) -> ControllingTerminal:
-        """The terminal of the ansible-playbook that this process belongs to.
+    def open(cls, environment: Mapping[str, str] | None = None) -> ControllingTerminal:
+        """The terminal of the ansible-playbook that this process belongs to; ``environment`` is its own unless another is given.
 
         Raises:
             NoTerminalError: there is none, it is recorded, or it may not be used.
         """
+        environment = os.environ if environment is None else environment
         if told := recorder(environment):
             raise NoTerminalError(told)
         parent = multiprocessing.parent_process()
@@ -109,12 +122,18 @@ class ControllingTerminal:
         """Show a text until a key is pressed or the time is over, then clear it; whether a key was pressed.
 
         Control-C ends it like any key: as a signal it would end the worker, with the text still on the screen.
+
+        Raises:
+            TerminalLostError: it went away meanwhile.
         """
-        self._forget_typed()
-        with self._raw(), self._cleared():
-            self._write(text)
-            self._put(f"\n{last_line} ".encode())
-            return self._wait(time.monotonic() + seconds)
+        try:
+            self._forget_typed()
+            with self._raw(), self._cleared():
+                self._write(text)
+                self._put(f"\n{last_line} ".encode())
+                return self._wait(time.monotonic() + seconds)
+        except (OSError, termios.error) as error:
+            raise TerminalLostError(error) from error
 
     def close(self) -> None:
         """Let it go."""
@@ -183,8 +202,11 @@ def _at_the_end(work: Callable[[], Any]) -> Iterator[None]:
     before: dict[int, Any] = {}
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            before[number] = signal.getsignal(number)
-            signal.signal(number, ending)
+            handler = signal.getsignal(number)
+            # what is ignored, as under nohup, ends nothing
+            if handler is not signal.SIG_IGN:
+                before[number] = handler
+                signal.signal(number, ending)
     except ValueError:  # not the main thread: then there is no handler that would leave
         before.clear()
     try:

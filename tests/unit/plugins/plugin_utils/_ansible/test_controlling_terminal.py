@@ -14,6 +14,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.control
     RECORDERS,
     ControllingTerminal,
     NoTerminalError,
+    TerminalLostError,
     recorder,
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
@@ -90,6 +91,16 @@ def test_a_terminal_is_left_as_it_was() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+def test_a_terminal_that_goes_away_is_told() -> None:
+    master, slave = pty.openpty()
+    terminal = ControllingTerminal(os.dup(slave), "xterm")
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(TerminalLostError, match="the terminal went away"):
+        terminal.show(Secret("one"), "go on", seconds=1)
+    terminal.close()
 
 
 @pytest.mark.parametrize(("kind", "end"), [("linux", b"\x1b[2J\x1b[3J\x1b[H"), ("dumb", b"go on \r\n"), ("", b"go on \r\n")])
