@@ -60,6 +60,17 @@ class LabVolume:
 
 
 @dataclass(kw_only=True)
+class LabFile:
+    """A file on a local fixed disk, as CIM_DataFile shows it: never its content."""
+
+    #: with its drive, backslashes single: C:\\Users\\ada\\Documents\\BitLocker Recovery Key 0123ABCD-….TXT
+    path: str
+    size: int = 1024
+    modified: datetime | None = None
+    hidden: bool = False
+
+
+@dataclass(kw_only=True)
 class LabHost:
     """One inventory host: a WS-Man endpoint on its own loopback address, port 5986 (HTTPS) unless said otherwise."""
 
@@ -90,6 +101,12 @@ class LabHost:
     entra_tenant_id: str | None = None
     #: values of HKLM\\SOFTWARE\\Policies\\Microsoft\\FVE: int is REG_DWORD, str is REG_SZ; None: the key does not exist
     fve_policy: dict[str, int | str] | None = None
+    #: values of HKLM\\SOFTWARE\\Microsoft\\PolicyManager\\current\\device\\BitLocker, which Intune writes; None: the key does not exist
+    mdm_policy: dict[str, int | str] | None = None
+    #: LocalPath of the user profiles beside those of Windows' own accounts
+    profiles: list[str] = field(default_factory=list)
+    #: its folders are there as well
+    files: list[LabFile] = field(default_factory=list)
     #: certificate: lab (names dns_name and the address), address_only (does not name the host), untrusted, expired, wrong_name
     certificate: str = "lab"
     #: a fault of hosts/faults.py that the whole endpoint shows; None: it works. Listed there with its meaning: refused, blackhole, hung,

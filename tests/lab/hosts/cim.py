@@ -53,6 +53,8 @@ class WmiClass:
     keys: tuple[str, ...] = ()
     singleton: bool = False
     instances: Callable[[], list[Values]] = list
+    #: the instances that can match a query whose conditions hold these equalities (lower-case property -> literal); None: look at all
+    search: Callable[[Mapping[str, str | int | bool | None]], list[Values]] | None = None
     methods: Mapping[str, Method] = field(default_factory=dict)
 
 

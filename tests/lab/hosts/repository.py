@@ -9,6 +9,7 @@ from datetime import datetime
 from ..model import LabHost
 from .cim import WmiClass
 from .classes import volume_schema
+from .classes.files import file_classes
 from .classes.identity import cluster_class, identity_classes, tpm_class
 from .classes.registry import Registry
 from .classes.volume import VolumeProvider
@@ -30,8 +31,8 @@ class Repository:
         escrow: Escrow | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        registry = Registry(host, form).wmi_class()
-        cimv2 = identity_classes(host, profile, now)
+        registry = Registry(host, form, changed).wmi_class()
+        cimv2 = [*identity_classes(host, profile, now), *file_classes(host, now)]
         if profile.registry_in_cimv2:
             cimv2.append(registry)
         #: None where BitLocker is not installed

@@ -34,6 +34,11 @@ class Query:
     class_name: str
     conditions: tuple[Condition, ...] = ()
 
+    @property
+    def equalities(self) -> dict[str, str | int | bool | None]:
+        """What must be equal to what, properties in lower case: by this a provider can find instances without looking at all of them."""
+        return {condition.name.lower(): condition.literal for condition in self.conditions if condition.operator == "="}
+
     def matches(self, values: Mapping[str, object]) -> bool:
         """Whether an instance fulfils every condition; names and strings compare without case, as WMI does."""
         lower = {name.lower(): value for name, value in values.items()}
@@ -134,6 +139,9 @@ class _Reader:
         kind, text = self._tokens[self._next]
         self._next += 1
         if kind == "string":
+            # the backslash escapes itself and quotes; a single one before anything else is a path that somebody forgot to escape
+            if re.search(r"\\[^\\'\"]", re.sub(r"\\\\", "", text[1:-1])):
+                raise WqlError("a backslash that escapes nothing")
             return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
         if kind == "number":
             return int(text)

@@ -155,7 +155,8 @@ class WsmanService:
         unknown = [name for name in named if name.lower() not in spelling]
         if unknown:
             raise wsfaults.bad_query(text, f"{found.name} has no property {unknown[0]}")
-        chosen = [item for item in found.instances() if query.matches(item)]
+        items = found.instances() if found.search is None else found.search(query.equalities)
+        chosen = [item for item in items if query.matches(item)]
         if query.columns is None:
             uri = f"{WMI_PREFIX}{namespace}/{found.name}"
             return [render_instance(uri, found.name, found.properties, item, self.form) for item in chosen]

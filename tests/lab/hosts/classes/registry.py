@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,6 +23,7 @@ from ..profiles import WireForm
 HKLM = 2147483650
 NOT_FOUND = 2
 ACCESS_DENIED = 5
+INVALID_PARAMETER = 87
 _HIVES = frozenset({2147483648, 2147483649, HKLM, 2147483651, 2147483653})
 REG_SZ, REG_BINARY, REG_DWORD = 1, 3, 4
 
@@ -63,6 +65,7 @@ JOIN_INFO = r"SYSTEM\CurrentControlSet\Control\CloudDomainJoin\JoinInfo"
 TENANT_INFO = r"SYSTEM\CurrentControlSet\Control\CloudDomainJoin\TenantInfo"
 CERTIFICATES = r"SOFTWARE\Microsoft\SystemCertificates\MY\Certificates"
 FVE_POLICY = r"SOFTWARE\Policies\Microsoft\FVE"
+MDM_POLICY = r"SOFTWARE\Microsoft\PolicyManager\current\device\BitLocker"
 
 
 @dataclass
@@ -80,15 +83,17 @@ class Key:
 class Registry:
     """HKEY_LOCAL_MACHINE of one host, as StdRegProv shows it."""
 
-    def __init__(self, host: LabHost, form: WireForm) -> None:
+    def __init__(self, host: LabHost, form: WireForm, changed: Callable[[], None] = lambda: None) -> None:
+        self._host = host
         self._form = form
+        self._changed = changed
+        self._lock = threading.Lock()
         self._root = Key()
         for path in _ALWAYS:
             self.create(path)
-        if host.fve_policy is not None:
-            policy = self.create(FVE_POLICY)
-            for name, value in host.fve_policy.items():
-                policy.values[name] = (REG_SZ if isinstance(value, str) else REG_DWORD, value)
+        self._show_policy()
+        if host.mdm_policy is not None:
+            self.create(MDM_POLICY).values.update(_plain(host.mdm_policy))
         if host.entra_device_id:
             self._join(host.entra_device_id, host.entra_tenant_id or "")
 
@@ -105,6 +110,23 @@ class Registry:
         for part in path.split("\\") if path else ():
             key = key.child(part) if key and part else None
         return key
+
+    def _show_policy(self) -> None:
+        """BitLocker's policy is the host's, which its provider reads: numbers and texts here are what stands there now."""
+        if self._host.fve_policy is None:
+            parent = self.create(FVE_POLICY.rpartition("\\")[0])
+            parent.children = {name: key for name, key in parent.children.items() if name.lower() != "fve"}
+            return
+        policy = self.create(FVE_POLICY)
+        others = {name: item for name, item in policy.values.items() if isinstance(item[1], bytes)}
+        policy.values = _plain(self._host.fve_policy) | others
+
+    def _keep_policy(self) -> None:
+        policy = self.find(FVE_POLICY)
+        kept = None if policy is None else {name: value for name, (_kind, value) in policy.values.items() if not isinstance(value, bytes)}
+        if kept != self._host.fve_policy:
+            self._host.fve_policy = kept
+            self._changed()
 
     def _join(self, device_id: str, tenant_id: str) -> None:
         certificate = device_certificate(device_id)
@@ -144,15 +166,58 @@ class Registry:
             return 0, {method.outputs[0].name: value}
 
         def handler(instance: Values | None, arguments: Values) -> tuple[int, Values]:
-            if method.name not in readings and method.name not in _READS:
-                return ACCESS_DENIED, {}
-            hive = arguments.get("hDefKey", HKLM)
-            key = self.find(str(arguments.get("sSubKeyName") or "")) if hive == HKLM else None
+            hive, path = arguments.get("hDefKey", HKLM), str(arguments.get("sSubKeyName") or "")
             if hive is not None and hive not in _HIVES:
                 return 6, {}
-            return readings.get(method.name, typed)(key, arguments) if key else (NOT_FOUND, {})
+            with self._lock:
+                self._show_policy()
+                if method.name not in readings and method.name not in _READS:
+                    code = self._write(method.name, path, arguments) if hive == HKLM else ACCESS_DENIED
+                    self._keep_policy()
+                    return code, {}
+                key = self.find(path) if hive == HKLM else None
+                return readings.get(method.name, typed)(key, arguments) if key else (NOT_FOUND, {})
 
         return replace(method, static=True, handler=handler)
+
+    def _write(self, method: str, path: str, arguments: Values) -> int:
+        """CreateKey makes the whole path; values are set only in keys that are there; only a key without subkeys is deleted."""
+        if method == "CreateKey":
+            if not path or "" in path.split("\\"):
+                return INVALID_PARAMETER
+            self.create(path)
+            return 0
+        key = self.find(path)
+        if key is None or not path:
+            return NOT_FOUND if path else ACCESS_DENIED
+        if method == "DeleteKey":
+            parent_path, _backslash, name = path.rpartition("\\")
+            parent = self.find(parent_path)
+            if key.children or parent is None:
+                return ACCESS_DENIED
+            parent.children = {spelling: item for spelling, item in parent.children.items() if spelling.lower() != name.lower()}
+            return 0
+        name = str(arguments.get("sValueName") or "")
+        spelling = next((known for known in key.values if known.lower() == name.lower()), None)
+        if method == "DeleteValue":
+            return NOT_FOUND if spelling is None or key.values.pop(spelling) is None else 0
+        key.values[spelling or name] = _written(method, arguments)
+        return 0
+
+
+def _plain(values: Mapping[str, int | str]) -> dict[str, tuple[int, int | str | bytes]]:
+    return {name: (REG_SZ if isinstance(value, str) else REG_DWORD, value) for name, value in values.items()}
+
+
+def _written(method: str, arguments: Values) -> tuple[int, int | str | bytes]:
+    """Type and value of a Set method; a value that is not given is empty or 0, as the class has it."""
+    if method == "SetDWORDValue":
+        number = arguments.get("uValue")
+        return REG_DWORD, number if isinstance(number, int) else 0
+    if method == "SetBinaryValue":
+        octets = arguments.get("uValue")
+        return REG_BINARY, octets if isinstance(octets, bytes) else b""
+    return REG_SZ, str(arguments.get("sValue") or "")
 
 
 @cache
