@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ansible_collections.keyward.bitlocker.tests.lab import hands_on, serialize
+from ansible_collections.keyward.bitlocker.tests.lab import as_it_is, hands_on, serialize
 from ansible_collections.keyward.bitlocker.tests.lab.directory import address, layout
 from ansible_collections.keyward.bitlocker.tests.lab.directory.domain_controller import LabDirectory
 from ansible_collections.keyward.bitlocker.tests.lab.directory.processes import Child
@@ -35,6 +35,10 @@ from ansible_collections.keyward.bitlocker.tests.lab.surroundings import LabErro
 __all__ = ["FAULTS", "HOSTS_MODULE", "Lab", "LabError", "LabOptions", "clear", "lab_environment", "python_path"]
 
 HOSTS_MODULE = "ansible_collections.keyward.bitlocker.tests.lab.hosts"
+#: how far above their usual ports servers listen that stand behind proxies
+BEHIND = 10_000
+#: points that a conversion gains whenever a host is asked for it
+CONVERSION_PROGRESS = 25
 #: faults of a whole store, by what they do
 FAULTS = {
     "ad_down": "the directory refuses connections",
@@ -61,6 +65,8 @@ class LabOptions:
     fault: str | None = None
     kerberos: bool = False
     record_ldap: bool = False
+    #: servers listen beside their usual ports, where a CrashProxies stands (crash/proxies.py)
+    behind_proxies: bool = False
 
     def check(self) -> None:
         """Raise LabError for a fault nobody knows, or one of something that this lab has not."""
@@ -152,6 +158,17 @@ class Lab:
         return layout.accounts(self.estate.realm)[layout.NO_RIGHTS if self.options.fault == "ad_no_rights" else rights]
 
     @property
+    def ldap_address(self) -> str:
+        """Where a run asks the directory: of whatever stands before it, if anything does."""
+        before = self.proxy is not None or self.options.behind_proxies
+        return self.block.infrastructure(11) if before else self.block.directory
+
+    def estate_now(self) -> Estate:
+        """The estate with all that has happened since the start: its truth is that of a repaired estate."""
+        directory = None if self.directory is None else self.block.directory
+        return as_it_is.estate_as_it_is(self.estate, self.folder, directory, self.ca_file)
+
+    @property
     def _application(self) -> str:
         """The application that the report's variables name."""
         return accounts.PROOF if self.options.proof == "live" else accounts.REPORT
@@ -194,6 +211,7 @@ class Lab:
                 ca=self.authority.directory,
                 ca_pem=self.ca_file,
                 fault=options.fault,
+                behind=443 + BEHIND if options.behind_proxies else None,
             )
         estate_file = self.folder / "estate.json"
         estate_file.touch(mode=0o600)
@@ -237,6 +255,12 @@ class Lab:
         ready = self.folder / "hosts.ready"
         command = [sys.executable, "-m", HOSTS_MODULE, "--estate", str(estate_file), "--ca", str(authority.directory)]
         command += ["--state", str(self.folder / "hosts"), "--logs", str(self.logs / "hosts"), "--ready", str(ready)]
+        command += ["--changed", str(self.folder / as_it_is.CHANGED_HOSTS), "--progress", str(CONVERSION_PROGRESS)]
+        command += ["--directory", self.block.directory]
+        if self.entra is not None:
+            command += ["--tenant", self.entra.device_url]
+        if self.options.behind_proxies:
+            command += ["--shift-ports", str(BEHIND)]
         if self.options.kerberos and self.directory is not None:
             command += ["--keytab", str(self.folder / "hosts.keytab")]
         self._hosts = Child("hosts", command, self.logs / "hosts.log", environment={**os.environ, "PYTHONPATH": python_path()})
@@ -249,7 +273,7 @@ class Lab:
         writers.write_inventory(self.estate, self.inventory_file, self.ca_file)
         variables = writers.estate_vars(
             self.estate,
-            server=[self.proxy.address if self.proxy else self.block.directory],
+            server=[self.ldap_address],
             ca_cert=self.ca_file,
             username=account.principal,
             password=account.password,

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def to_json(estate: Estate, *, indent: int | None = 1) -> str:
     """The estate as JSON text; :func:`from_json` makes an equal one of it."""
-    return json.dumps(_plain(estate), indent=indent, sort_keys=True)
+    return json.dumps(plain(estate), indent=indent, sort_keys=True)
 
 
 def from_json(text: str) -> Estate:
@@ -41,17 +41,18 @@ def build(kind: type[T], data: Any) -> T:
     return made
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The form of a dataclass of tests/lab/model.py, or of what is in one, that JSON can hold; :func:`build` takes it back."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

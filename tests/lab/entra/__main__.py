@@ -26,6 +26,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=443, help="of sign-in and Graph (%(default)s)")
     parser.add_argument("--identity-port", type=int, default=80, help="of managed identities, http (%(default)s)")
     parser.add_argument("--logs", type=Path, required=True, help="folder of the log")
+    parser.add_argument("--public-port", type=int, help="the port that clients know, where something stands before this one")
+    parser.add_argument("--kept", type=Path, help="file of the keys that devices escrow")
     parser.add_argument("--issued", type=Path, help="file that gets every token issued")
     parser.add_argument("--ready", type=Path, help="file to make when it listens: addresses, as JSON")
     parser.add_argument("--fault", choices=FAULTS, help="entra_down: nothing listens; entra_throttled: Graph refuses everything with 429")
@@ -34,7 +36,16 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     estate = from_json(options.estate.read_text(encoding="utf-8"))
     ports = {"port": options.port, "identity_port": options.identity_port}
-    endpoint = start(estate, LabCA(options.ca), options.logs, address=options.listen, issued=options.issued, **ports)
+    endpoint = start(
+        estate,
+        LabCA(options.ca),
+        options.logs,
+        address=options.listen,
+        issued=options.issued,
+        public_port=options.public_port,
+        kept=options.kept,
+        **ports,
+    )
     if options.fault == "entra_throttled":
         endpoint.tenant.behaviour.faults += throttled()
     if options.fault == "entra_down":

@@ -132,6 +132,10 @@ class Behaviour:
     duplicate_audit: bool = False
     #: seconds until a read shows in the audit log: minutes, as a rule, and not documented
     audit_delay: float = 0.0
+    #: recovery keys that a device may have (200, see the reference of Entra); the next one is refused
+    key_limit: int = 200
+    #: seconds until a key that was escrowed is listed and found
+    key_delay: float = 0.0
     #: keys of soft-deleted devices are listed: not documented
     keys_of_deleted: bool = True
     faults: list[Fault] = field(default_factory=list)

@@ -32,14 +32,18 @@ class EntraChild:
         address: loopback, 443 for token service and Graph, 80 for managed identities.
         ca: folder of the lab's authorities.
         fault: one of FAULTS, or another store's.
+        behind: port to listen on where something else stands at 443.
     """
 
-    def __init__(self, estate: Estate, folder: Path, *, address: str, ca: Path, ca_pem: Path, fault: str | None) -> None:
+    def __init__(
+        self, estate: Estate, folder: Path, *, address: str, ca: Path, ca_pem: Path, fault: str | None, behind: int | None = None
+    ) -> None:
         self._estate = estate
         self._folder = folder
         self._ca = ca
         self._ca_pem = ca_pem
         self._fault = fault
+        self._behind = behind
         self._child: Child | None = None
         self.address = address
         if not estate.entra_clients:
@@ -58,6 +62,16 @@ class EntraChild:
     def issued_tokens(self) -> Path:
         """A file with every token that was issued."""
         return self._folder / "entra" / "issued-tokens"
+
+    @property
+    def escrowed_keys(self) -> Path:
+        """A file with every key that a device escrowed since the lab was started; see tenant.kept_keys."""
+        return self._folder / "entra" / "escrowed-keys"
+
+    @property
+    def device_url(self) -> str:
+        """https root where devices escrow, past whatever stands before the tenant."""
+        return self.url if self._behind is None else f"{self.url}:{self._behind}"
 
     @property
     def pid(self) -> int | None:
@@ -79,6 +93,9 @@ class EntraChild:
         ready, logs = self._folder / "entra.ready", self._folder / "logs"
         command = [sys.executable, "-m", MODULE, "--estate", str(estate_file), "--ca", str(self._ca), "--listen", self.address]
         command += ["--logs", str(logs), "--ready", str(ready), "--issued", str(self.issued_tokens)]
+        command += ["--kept", str(self.escrowed_keys)]
+        if self._behind is not None:
+            command += ["--port", str(self._behind), "--public-port", "443"]
         if self._fault in FAULTS:
             command += ["--fault", str(self._fault)]
         self._child = Child("entra", command, logs / "entra.log", environment={**os.environ, **environment})

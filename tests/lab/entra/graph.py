@@ -71,6 +71,7 @@ class GraphService:
 
     def handle(self, request: HttpRequest, note: Exchange) -> Answer:
         """Answer one HTTP request; fills in the note."""
+        self._tenant.settle()
         target, _unused, text = request.path.partition("?")
         note.query = urllib.parse.unquote(text)
         fault = self._tenant.behaviour.strike(f"{target}?{note.query}")

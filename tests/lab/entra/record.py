@@ -18,9 +18,9 @@ FILE = "entra-requests.jsonl"
 class Exchange:
     """One request with its answer.
 
-    ``side``: ``login`` (token endpoint), ``graph`` or ``identity`` (managed identity). ``query`` is decoded. ``batch``: the entry of a
-    $batch this was; the envelope has a line of its own. ``credential``: how a token was asked for. ``error``: the code answered with.
-    ``octets``: of the answer's body as sent.
+    ``side``: ``login`` (token endpoint), ``graph``, ``identity`` (managed identity) or ``registration`` (a device escrows). ``query`` is
+    decoded. ``batch``: the entry of a $batch this was; the envelope has a line of its own. ``credential``: how a token was asked for.
+    ``error``: the code answered with. ``octets``: of the answer's body as sent.
     """
 
     side: str = ""

@@ -21,6 +21,7 @@ from .graph import GraphService
 from .identity import IdentityService
 from .login import LoginService
 from .record import Exchange, Recorder
+from .registration import Registration
 from .tenant import Tenant
 from .tokens import TokenMint
 from .wire import Answer, render
@@ -44,6 +45,7 @@ class EntraEndpoint:
         port: int,
         identity_port: int,
         issued: Path | None = None,
+        public_port: int | None = None,
     ) -> None:
         self.tenant = tenant
         self.address = address
@@ -52,6 +54,7 @@ class EntraEndpoint:
         self._listener = _listen(address, port)
         self._identity_listener = _listen(address, identity_port)
         self.port: int = self._listener.getsockname()[1]
+        self._public_port = public_port or self.port
         self.identity_port: int = self._identity_listener.getsockname()[1]
         chain, key = ca.issue(addresses=[address])
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -62,6 +65,7 @@ class EntraEndpoint:
         self.identity_secret = secrets.token_hex(16)
         self._graph = GraphService(tenant, mint, self.url, self._recorder)
         self._login = LoginService(tenant, mint, self.url)
+        self._registration = Registration(tenant)
         self._identity = IdentityService(tenant, mint, self.url, self.identity_secret)
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -72,7 +76,7 @@ class EntraEndpoint:
     @property
     def url(self) -> str:
         """https root of the Graph and of the sign-in side, without a slash at its end."""
-        return f"https://{self.address}" + ("" if self.port == 443 else f":{self.port}")
+        return f"https://{self.address}" + ("" if self._public_port == 443 else f":{self._public_port}")
 
     @property
     def authority(self) -> str:
@@ -159,7 +163,7 @@ class EntraEndpoint:
             if request is None:
                 return
             note = Exchange(side=side, method=request.method, path=request.path.partition("?")[0], headers=sorted(request.headers))
-            if request.headers["host"].lower() != self._host(secure=side != "identity"):
+            if request.headers["host"].lower() not in self._hosts(secure=side != "identity"):
                 answer = Answer(421, error="misdirected")
             else:
                 answer = handle(request, note)
@@ -175,14 +179,18 @@ class EntraEndpoint:
             if not keep:
                 return
 
-    def _host(self, *, secure: bool) -> str:
-        port, usual = (self.port, 443) if secure else (self.identity_port, 80)
-        return self.address if port == usual else f"{self.address}:{port}"
+    def _hosts(self, *, secure: bool) -> list[str]:
+        """What clients may call this: by the port they know, and by the one it listens on."""
+        ports, usual = ((self._public_port, self.port), 443) if secure else ((self.identity_port,), 80)
+        return [self.address if port == usual else f"{self.address}:{port}" for port in ports]
 
     def _dispatch(self, request: HttpRequest, note: Exchange) -> Answer:
         if GraphService.claims(request.path):
             note.side = "graph"
             return self._graph.handle(request, note)
+        if Registration.claims(request.path):
+            note.side = "registration"
+            return self._registration.handle(request, note)
         note.side = "login"
         return self._login.handle(request, note)
 
@@ -218,6 +226,8 @@ def start(
     port: int = 443,
     identity_port: int = 80,
     issued: Path | None = None,
+    public_port: int | None = None,
+    kept: Path | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> EntraEndpoint:
     """Play an estate's tenant.
@@ -227,9 +237,13 @@ def start(
         logs: gets ``entra-requests.jsonl``, see record.py.
         address: loopback; ports 0 mean any.
         issued: file that gets every token issued, mode 0600, for tests that look for leaks.
+        public_port: the port that clients know, where something stands before this one.
+        kept: file of the keys that devices escrow, see tenant.py.
 
     Raises:
         ValueError: the estate has no tenant, or settings that nobody knows.
         OSError: the address is in use.
     """
-    return EntraEndpoint(Tenant(estate, clock=clock), ca, logs, address=address, port=port, identity_port=identity_port, issued=issued)
+    tenant = Tenant(estate, clock=clock, kept=kept)
+    ports = {"port": port, "identity_port": identity_port}
+    return EntraEndpoint(tenant, ca, logs, address=address, issued=issued, public_port=public_port, **ports)

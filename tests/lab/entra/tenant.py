@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from .. import serialize
 from ..model import Estate, LabEntraClient, LabEntraDevice, LabEntraKey
 from .behaviour import Behaviour
 from .tokens import Token
@@ -38,12 +42,13 @@ class Tenant:
         estate: whose tenant this is; ``entra_tenant_id`` must be set. Its lists are read where they are: a test may change them through
             :meth:`add_key` and :meth:`changed`.
         clock: the current time, aware.
+        kept: file that gets every key that a device escrows, a line each, and is read at the beginning: see :func:`kept_keys`.
 
     Raises:
         ValueError: the estate has no tenant, or settings that nobody knows.
     """
 
-    def __init__(self, estate: Estate, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, estate: Estate, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), kept: Path | None = None) -> None:
         if estate.entra_tenant_id is None:
             raise ValueError("the estate has no Entra tenant")
         self.estate = estate
@@ -55,7 +60,11 @@ class Tenant:
         self.audit: list[AuditRecord] = []
         #: counts changes of devices and keys, so that prepared answers are made again
         self.revision = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._kept = kept
+        #: escrowed, and not to be seen yet
+        self._waiting: list[LabEntraKey] = []
+        add_keys(estate, kept_keys(kept))
 
     @property
     def now(self) -> datetime:
@@ -77,6 +86,41 @@ class Tenant:
             self.estate.entra_keys.append(key)
             self.revision += 1
         self._record(ADD_ACTIVITY, key, None, None)
+
+    def escrow(self, key: LabEntraKey) -> bool | None:
+        """What a device posts: True, kept; False, it was there already, and its newest value stays; None, the device has too many."""
+        self.settle()
+        with self._lock:
+            known = [item for item in (*self.estate.entra_keys, *self._waiting) if item.device_id == key.device_id]
+            same = next((item for item in known if item.key_id.lower() == key.key_id.lower()), None)
+            if same is None and len(known) >= self.behaviour.key_limit:
+                return None
+            if same is not None and same.password == key.password:
+                return False
+            self._keep(key)
+            if same is not None:
+                same.password = key.password
+                self.revision += 1
+                return False
+            self._waiting.append(key)
+        self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Let those keys be seen whose delay is over."""
+        with self._lock:
+            if not self._waiting:
+                return
+            due = self.now - timedelta(seconds=self.behaviour.key_delay)
+            ready = [key for key in self._waiting if key.created <= due]
+            self._waiting = [key for key in self._waiting if key.created > due]
+        for key in ready:
+            self.add_key(key)
+
+    def _keep(self, key: LabEntraKey) -> None:
+        if self._kept is not None:
+            with os.fdopen(os.open(self._kept, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as out:
+                out.write(json.dumps(serialize.plain(key)) + "\n")
 
     def changed(self) -> None:
         """Say that devices or keys were changed from outside."""
@@ -107,3 +151,22 @@ class Tenant:
         shown = self.now - timedelta(seconds=self.behaviour.audit_delay)
         with self._lock:
             return [record for record in self.audit if record.when <= shown]
+
+
+def kept_keys(file: Path | None) -> list[LabEntraKey]:
+    """The keys of a file of :class:`Tenant`, oldest first; none where there is no file. A line that is not finished is left out."""
+    if file is None or not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    return [serialize.build(LabEntraKey, json.loads(line)) for line in lines]
+
+
+def add_keys(estate: Estate, keys: Iterable[LabEntraKey]) -> None:
+    """Add keys to an estate; the newest value of a device's key stays."""
+    known = {(key.device_id, key.key_id.lower()): key for key in estate.entra_keys}
+    for key in keys:
+        same = known.setdefault((key.device_id, key.key_id.lower()), key)
+        if same is key:
+            estate.entra_keys.append(key)
+        else:
+            same.password = key.password

@@ -91,7 +91,8 @@ class Site:
             "domain": self.estate.realm if joined else None,
             "domain_role": (2 if server else 0) + (1 if joined else 0),
             "wire_form": rng.choice(("modern", *WIRE_FORMS)),
-            "fve_policy": rng.choice((None, gpo_policy(), gpo_policy(), {"UseAdvancedStartup": 1})) if joined else None,
+            # three of four store in the directory when they are told to; where there is no policy Windows refuses to
+            "fve_policy": rng.choice((None, gpo_policy(), gpo_policy(), gpo_policy(UseAdvancedStartup=1))) if joined else None,
         }
         host = LabHost(
             netbios_name=name,

@@ -9,9 +9,15 @@ import signal
 import sys
 from pathlib import Path
 
+from ..model import Estate
 from ..pki import LabCA
 from ..serialize import from_json
+from .around import Surroundings
+from .directory_escrow import DirectoryEscrow, own_computers
+from .escrow import Stores
+from .kept import with_kept_hosts
 from .server import start
+from .tenant_escrow import TenantEscrow
 
 
 def main() -> int:
@@ -22,6 +28,11 @@ def main() -> int:
     parser.add_argument("--state", type=Path, required=True, help="folder for account files")
     parser.add_argument("--logs", type=Path, required=True, help="folder for one log a host")
     parser.add_argument("--keytab", type=Path, help="keys of the hosts' HTTP services, for Kerberos")
+    parser.add_argument("--directory", help="address of the directory that they back up to")
+    parser.add_argument("--tenant", help="https root of the Entra tenant that they back up to")
+    parser.add_argument("--changed", type=Path, help="folder for what becomes of them")
+    parser.add_argument("--progress", type=int, default=0, help="points that a conversion gains whenever somebody asks (%(default)s)")
+    parser.add_argument("--shift-ports", type=int, default=0, help="listen so many ports above their own (%(default)s)")
     parser.add_argument("--ready", type=Path, help="file to make when every host listens; the line READY goes to standard output too")
     options = parser.parse_args()
     # a thousand listeners and their connections pass the usual soft limit of 1024
@@ -30,13 +41,31 @@ def main() -> int:
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     estate = from_json(options.estate.read_text(encoding="utf-8"))
-    endpoint = start(estate.hosts, LabCA(options.ca), options.state, options.logs, keytab=options.keytab)
+    authority = LabCA(options.ca)
+    if options.changed is not None:
+        with_kept_hosts(estate, options.changed)
+    around = Surroundings(
+        escrow=_stores(estate, authority.ca_pem, options.directory, options.tenant),
+        changed=options.changed,
+        progress=options.progress,
+        shift=options.shift_ports,
+    )
+    endpoint = start(estate.hosts, authority, options.state, options.logs, keytab=options.keytab, around=around)
     if options.ready:
         options.ready.write_text("ready\n", encoding="utf-8")
     print("READY", flush=True)
     signal.sigwait(signals)
     endpoint.stop()
     return 0
+
+
+def _stores(estate: Estate, ca_file: Path, directory: str | None, tenant: str | None) -> Stores:
+    made = Stores()
+    if directory is not None:
+        made.directory = DirectoryEscrow(server=directory, realm=estate.realm, ca_file=ca_file, computers=own_computers(estate.computers))
+    if tenant is not None and estate.entra_tenant_id is not None:
+        made.tenant = TenantEscrow(url=tenant, tenant_id=estate.entra_tenant_id, seed=estate.seed, ca_file=ca_file)
+    return made
 
 
 if __name__ == "__main__":

@@ -27,6 +27,20 @@ class Escrow(Protocol):
         """Save the password to the account that somebody signed in with."""
 
 
+class DirectoryPart(Protocol):
+    """Of an escrow, what writes into the directory."""
+
+    def to_directory(self, host: LabHost, volume: LabVolume, protector: LabProtector, package: bytes | None) -> int:
+        """As :meth:`Escrow.to_directory`."""
+
+
+class TenantPart(Protocol):
+    """Of an escrow, what posts to Entra ID."""
+
+    def to_tenant(self, host: LabHost, volume: LabVolume, protector: LabProtector) -> int:
+        """As :meth:`Escrow.to_tenant`."""
+
+
 @dataclass
 class MemoryEscrow:
     """Keeps what was backed up: for hosts that are played without a directory and a tenant."""
@@ -58,3 +72,24 @@ class MemoryEscrow:
         with self._lock:
             place.setdefault(protector.key_id, protector.password or "")
         return S_OK
+
+
+@dataclass
+class Stores:
+    """Each store by itself; what is not given does not exist, as for a machine of a workgroup."""
+
+    directory: DirectoryPart | None = None
+    tenant: TenantPart | None = None
+    account: MemoryEscrow = field(default_factory=MemoryEscrow)
+
+    def to_directory(self, host: LabHost, volume: LabVolume, protector: LabProtector, package: bytes | None) -> int:
+        """Where there is a directory."""
+        return NO_SUCH_DOMAIN if self.directory is None else self.directory.to_directory(host, volume, protector, package)
+
+    def to_tenant(self, host: LabHost, volume: LabVolume, protector: LabProtector) -> int:
+        """Where there is a tenant."""
+        return NO_SUCH_DOMAIN if self.tenant is None else self.tenant.to_tenant(host, volume, protector)
+
+    def to_microsoft_account(self, host: LabHost, volume: LabVolume, protector: LabProtector) -> int:
+        """Kept in memory: nobody but the account's owner can look there."""
+        return self.account.to_microsoft_account(host, volume, protector)

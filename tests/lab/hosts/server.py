@@ -20,9 +20,11 @@ from cryptography.x509.oid import NameOID
 from ..model import LabHost
 from ..pki import LabCA
 from . import encryption
+from .around import Surroundings
 from .auth import AuthSetup, ConnectionAuth, challenge_headers, write_account_file
 from .faults import CERTIFICATES, FAULTS, SLOW_SECONDS
 from .http import SOAP, BadRequestError, HttpRequest, Reader, response
+from .kept import Keeper
 from .misbehaviour import spoil_envelope, spoil_response
 from .profiles import PROFILES, WIRE_FORMS
 from .record import Exchange, Recorder, log_path
@@ -35,12 +37,17 @@ _PLAIN_STATUS = {"http_503": 503, "http_404": 404, "empty_500": 500}
 class HostServer:
     """One host: its listening socket, service, log and TLS."""
 
-    def __init__(self, host: LabHost, ca: LabCA, state_dir: Path, log_dir: Path, keytab: Path | None) -> None:
+    def __init__(
+        self, host: LabHost, ca: LabCA, state_dir: Path, log_dir: Path, keytab: Path | None, around: Surroundings, keeper: Keeper | None
+    ) -> None:
         _check(host)
         self.host = host
-        self.service = WsmanService(host, datetime.now(UTC))
+        changed = (lambda _host: None) if keeper is None else keeper.keep
+        self.service = WsmanService(host, datetime.now(UTC), around.escrow, changed)
+        if self.service.changes is not None:
+            self.service.changes.progress = around.progress
         self.recorder = Recorder(log_path(log_dir, host.inventory_name), host.inventory_name)
-        self.listener = socket.create_server((host.address or "127.0.0.1", host.port), backlog=64)
+        self.listener = socket.create_server((host.address or "127.0.0.1", host.port + around.shift), backlog=64)
         self.port: int = self.listener.getsockname()[1]
         self.tls = _tls_context(host, ca) if host.scheme == "https" else None
         account_file = state_dir / f"{host.inventory_name}.account"
@@ -285,7 +292,15 @@ def _drain(stream: socket.socket) -> None:
         pass
 
 
-def start(hosts: Iterable[LabHost], ca: LabCA, state_dir: Path, log_dir: Path, *, keytab: Path | None = None) -> HostsEndpoint:
+def start(
+    hosts: Iterable[LabHost],
+    ca: LabCA,
+    state_dir: Path,
+    log_dir: Path,
+    *,
+    keytab: Path | None = None,
+    around: Surroundings | None = None,
+) -> HostsEndpoint:
     """Let every host listen (those with the fault ``refused`` apart).
 
     Args:
@@ -294,6 +309,7 @@ def start(hosts: Iterable[LabHost], ca: LabCA, state_dir: Path, log_dir: Path, *
         state_dir: for account files (they hold the hosts' passwords, mode 0600).
         log_dir: one ``<inventory_name>.jsonl`` a host, see record.py.
         keytab: keys of the hosts' HTTP services, for Kerberos.
+        around: where they back up to, and what becomes of their changes.
 
     Raises:
         ValueError: a host names an unknown profile, wire form, fault, certificate or scheme.
@@ -301,11 +317,13 @@ def start(hosts: Iterable[LabHost], ca: LabCA, state_dir: Path, log_dir: Path, *
     """
     for folder in (state_dir, log_dir):
         folder.mkdir(parents=True, exist_ok=True)
+    around = around or Surroundings()
+    keeper = None if around.changed is None else Keeper(around.changed)
     servers: list[HostServer] = []
     try:
         for host in hosts:
             if host.fault != "refused":
-                servers.append(HostServer(host, ca, state_dir, log_dir, keytab))
+                servers.append(HostServer(host, ca, state_dir, log_dir, keytab, around, keeper))
     except BaseException:
         for server in servers:
             server.close()
