@@ -13,12 +13,6 @@ from dataclasses import dataclass
 
 from ..._errors import KeywardError, OptionError, UnreachableError
 
-try:
-    import dns.exception
-    import dns.resolver
-except ImportError:
-    dns = None  # type: ignore[assignment]  # the library is optional: its absence is an error only where it is needed
-
 #: servers tried at most: a dead site must not cost minutes
 MAX_SERVERS = 8
 
@@ -54,13 +48,17 @@ def discover(domain: str, timeout: float, resolve: Resolver | None = None) -> tu
 
 
 def _resolve(name: str, timeout: float) -> Sequence[ServiceRecord]:
-    if dns is None:
+    # here, as a search for one key is over before all of it is imported, and most settings name a server
+    try:
+        import dns.exception
+        import dns.resolver
+    except ImportError:
         raise OptionError(
             "find domain controllers by DNS",
             target=name,
             meaning="the Python package dnspython is not installed",
             remedy="Install it, or set server.",
-        )
+        ) from None
     try:
         answer = dns.resolver.resolve(name, "SRV", lifetime=timeout)
     except (dns.exception.DNSException, OSError) as error:
