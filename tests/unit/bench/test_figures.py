@@ -15,6 +15,7 @@ from ansible_collections.keyward.bitlocker.tests.bench.directory import BOUND as
 from ansible_collections.keyward.bitlocker.tests.bench.directory import directory_figures
 from ansible_collections.keyward.bitlocker.tests.bench.figures import Figure, median_of, ratio_of_rounds, table, to_json
 from ansible_collections.keyward.bitlocker.tests.bench.judging import PROTECTORS, Fleet, measure_judging
+from ansible_collections.keyward.bitlocker.tests.bench.lookups import lookup_figures
 from ansible_collections.keyward.bitlocker.tests.bench.reporting import page_figures, report_figures
 from ansible_collections.keyward.bitlocker.tests.bench.tasks import TASKS, task_figures
 from ansible_collections.keyward.bitlocker.tests.bench.tenant import large_tenant, tenant_figures
@@ -127,6 +128,16 @@ def test_directory_ratios() -> None:
     assert not figures["ad_20k_wall_ratio_to_ldapsearch"].within
     assert figures["ad_20k_wall_ratio_to_ldapsearch"].bound == DIRECTORY_BOUND == 1.4
     assert figures["ad_20k_with_computers_wall_ratio_to_ldapsearch"].value == 1.2
+
+
+def test_lookup_figures() -> None:
+    rounds = [{"one": 0.5, "ldapsearch": 0.25, "loop": 6.0, "bare_client": 4.0}] * 3
+    figures = {figure.name: figure for figure in lookup_figures(rounds, 20_000)}
+    assert (figures["prefix_lookup_20k_ms"].value, figures["prefix_lookup_20k_ms"].bound) == (250.0, 300.0)
+    assert (figures["lookup_loop_1000_ratio"].value, figures["lookup_loop_1000_ratio"].bound) == (1.5, 1.5)
+    assert all(figure.within for figure in figures.values())
+    slow = [measured | {"one": 0.56, "loop": 6.1} for measured in rounds]
+    assert [figure.within for figure in lookup_figures(slow, 20_000)] == [False, False, True]
 
 
 def test_the_fleet_that_is_judged_has_what_its_figure_says() -> None:
