@@ -96,12 +96,16 @@ class Inventory:
                     found.setdefault(other.text.lower(), other)
         return list(found.values())
 
-    def lists(self, term: Term, computers: Iterable[str]) -> list[ProtectorList]:
-        """What the hosts that a term, or names of computers, stand for listed of themselves when they were observed in this play."""
+    def hosts_for(self, term: Term, computers: Iterable[str]) -> list[str]:
+        """The hosts that a term, or names of computers, stand for."""
         host = self.host_of(term)
         hosts = [host] if host else self._hosts_of_serial(term)
+        return list(dict.fromkeys(hosts + [self.hosts[name] for name in computers if name in self.hosts]))
+
+    def lists(self, term: Term, computers: Iterable[str]) -> list[ProtectorList]:
+        """What the hosts that a term, or names of computers, stand for listed of themselves when they were observed in this play."""
         listed = []
-        for name in dict.fromkeys(hosts + [self.hosts[name] for name in computers if name in self.hosts]):
+        for name in self.hosts_for(term, computers):
             observation = self.observation(name)
             if observation is not None and observation.volumes is not None:
                 listed.append(_protectors(name, observation))

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from .._core.key_lookup import (
+    RECOVERY_PASSWORD,
     AgreedValue,
     AmbiguousKeyError,
     CouldNotLookError,
@@ -27,6 +28,7 @@ from .._core.key_lookup import (
     merge,
 )
 from .._core.key_search import Candidate, CandidateValue, KeySource, SourceAnswer, Term, parse_term
+from .._core.model import StoreState
 from .._core.redaction import Secret
 from .._errors import KeywardError
 from .key_sources import HOST, KeyOptions, Surroundings
@@ -142,6 +144,7 @@ class KeyFinder:
             except KeywardError as problem:
                 yield problem
             else:
+                self._warn_of_doubts(key.record, agreed)
                 yield ReadKey(found=key, value=agreed)
 
     # --- asking -------------------------------------------------------------------------------------------------------------------
@@ -172,8 +175,9 @@ class KeyFinder:
         found = dict(answer.found)
         for text, more in others.items():
             found[text] = tuple(dict.fromkeys(candidate for term in more for candidate in again.found.get(term.text, ())))
-        # what the second question came to is what the first one came to, or worse
-        return replace(again, found=found, problems=tuple(dict.fromkeys((*answer.problems, *again.problems))))
+        # a source that came back meanwhile has still not been asked the first question
+        worse = again if answer.state is StoreState.SEARCHED else answer
+        return replace(worse, found=found, problems=tuple(dict.fromkeys((*answer.problems, *again.problems))))
 
     def _records(self, term: Term, answers: Sequence[SourceAnswer]) -> tuple[KeyRecord, ...]:
         names = dict.fromkeys(name for answer in answers for found in answer.found.get(term.text, ()) for name in found.computers)
@@ -183,7 +187,8 @@ class KeyFinder:
             if self._around.inventory.host_of(term) and not any(answer.source == HOST for answer in answers):
                 # found elsewhere already; the computer still knows best which of its keys are in use
                 host.find([term])
-            lists += host.lists.values()
+            # any host may claim any key ID: each is believed about itself alone
+            lists += [host.lists[name] for name in self._around.inventory.hosts_for(term, names) if name in host.lists]
         return merge(term, answers, lists)
 
     def _warn_of_unsearched(self, found: Sequence[FoundKey]) -> None:
@@ -192,9 +197,24 @@ class KeyFinder:
                 self._warned.add(source)
                 self._around.warn(f"The source {source} could not be searched to its end, so it may hold other keys too. {reason}")
 
+    def _warn_of_doubts(self, record: KeyRecord, agreed: AgreedValue) -> None:
+        """What a caller would not learn from the password alone: a place that was not compared, and an entry that is not sound."""
+        whose = f"The key {record.key_id or 'without an ID'}"
+        told = [
+            f"{whose} could not be read from {unread.candidate.source}, so what is there was not compared. {unread.problem or ''}".rstrip()
+            for unread in agreed.problems
+        ]
+        told += [f"{whose} of {record.owner} is marked: {'; '.join(record.defects)}."] if record.defects else []
+        for text in told:
+            if text not in self._warned:
+                self._warned.add(text)
+                self._around.warn(text)
+
 
 def _has(answers: Sequence[SourceAnswer], term: Term) -> bool:
-    return any(answer.found.get(term.text) for answer in answers)
+    """Whether a source has something that it can hand out: a .BEK file, or a key that this account may not read, ends no search."""
+    found = (candidate for answer in answers for candidate in answer.found.get(term.text, ()))
+    return any(candidate.type == RECOVERY_PASSWORD and candidate.readable for candidate in found)
 
 
 def _place(record: KeyRecord) -> tuple[str, ...]:

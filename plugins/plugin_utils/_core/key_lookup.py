@@ -7,7 +7,8 @@ The rules, which the guide "Finding a key" tells users:
 - Candidates of one key ID are one record, whatever source, owner or term they came by.
 - A computer may have many keys of former protectors. What the computer itself lists now (the source ``host``, or an observation) is
   preferred; without that an entry whose owner is deleted yields to one whose owner is there. Nothing else is preferred: two keys that fit
-  are an error that lists them. Keys that were asked for by their ID are never preferred over each other.
+  are an error that lists them. Keys that were asked for by their ID are never preferred over each other, not even the newest.
+- The newest is the newest of one owner. A name says nothing of which owner is meant: whoever may register a device may choose its name.
 - Keys are ordered by the dates that directories gave them, the first of a key's dates counting: a copy that is made later does not make a
   key newer. What a name or a file says of a date counts only where no directory says anything.
 - Nothing found is "not there" only where every source was searched to its end. Otherwise nobody knows.
@@ -270,6 +271,7 @@ def choose(term: Term, records: Sequence[KeyRecord], answers: Sequence[SourceAns
     else:
         chosen = _preferred(term, records)
         if match is Match.NEWEST and len(chosen) > 1:
+            _refuse_to_guess(term, chosen)
             chosen = [_newest(term, chosen)]
         if len(chosen) > 1:
             raise AmbiguousKeyError(term, chosen)
@@ -280,6 +282,23 @@ def _preferred(term: Term, records: Sequence[KeyRecord]) -> list[KeyRecord]:
     if any(term.has_key_id(record.key_id) for record in records):
         return list(records)
     return [record for record in records if record.live] or [record for record in records if not record.deleted_owner] or list(records)
+
+
+def _refuse_to_guess(term: Term, records: Sequence[KeyRecord]) -> None:
+    """Raise where a date says nothing: between keys whose IDs begin alike, and between owners that share a name."""
+    if any(term.has_key_id(record.key_id) for record in records):
+        raise AmbiguousKeyError(term, records, remedy="Read more of the key ID, name the kind of the term, or set match to all.")
+    # a hybrid joined device has the ID of its computer object, so that both directories name one owner (DESIGN, "Trust")
+    owners = {
+        found.owner_id for record in records for found in record.candidates if found.source in DIRECTORIES and not found.deleted_owner
+    }
+    if len(owners) > 1 and not all(record.live for record in records):
+        raise AmbiguousKeyError(
+            term,
+            records,
+            meaning=f"{len(records)} keys of more than one owner fit, and the newest of them may be another computer's",
+            remedy="Ask for one of them by its key ID, name host in sources, or set match to all.",
+        )
 
 
 def _newest(term: Term, records: Sequence[KeyRecord]) -> KeyRecord:

@@ -19,7 +19,14 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.invento
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_finding import KeyFinder, ReadKey
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_sources import KeyOptions, Surroundings
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.options import OptionSpec
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_lookup import AmbiguousKeyError, Match, NoSuchKeyError, Search
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_lookup import (
+    AmbiguousKeyError,
+    CouldNotLookError,
+    Match,
+    NoSuchKeyError,
+    ProtectorList,
+    Search,
+)
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search import (
     Candidate,
     CandidateValue,
@@ -222,6 +229,65 @@ def test_sources_that_disagree_give_an_error_for_that_key_alone() -> None:
     assert "ad" in str(wrong)
     assert "entra" in str(wrong)
     assert isinstance(right, ReadKey)
+
+
+class Marked(FakeSource):
+    """Candidates as they are given, for every term."""
+
+    def __init__(self, name: str, *candidates: Candidate, problem: KeywardError | None = None) -> None:
+        super().__init__(name, {})
+        self._candidates, self._problem = candidates, problem
+
+    def find(self, terms: Sequence[Term]) -> SourceAnswer:
+        self.asked.append([term.text for term in terms])
+        return SourceAnswer(source=self.name, found={term.text: self._candidates for term in terms})
+
+    def values(self, candidates: Sequence[Candidate]) -> Iterator[CandidateValue]:
+        for candidate in candidates:
+            yield CandidateValue(candidate=candidate, value=None if self._problem else Secret(PASSWORD), problem=self._problem)
+
+
+@pytest.mark.parametrize("useless", [{"type": "external_key"}, {"readable": False}])
+def test_what_has_no_password_to_give_ends_no_search(useless: dict[str, Any]) -> None:
+    file = Marked("file", Candidate(key_id=OTHER, source="file", owner="x.BEK", location="x.BEK", **useless))
+    found = finder(file, FakeSource("ad", {"pc01": KEY}), search=Search.FIRST, match=Match.ALL).find(["pc01"])
+    assert KEY in {key.record.key_id for key in found}
+
+
+def test_a_source_that_came_back_between_two_questions_was_not_searched() -> None:
+    class Flapping(FakeSource):
+        def find(self, terms: Sequence[Term]) -> SourceAnswer:
+            self._state = StoreState.SEARCHED if self.asked else StoreState.DOWN
+            return super().find(terms)
+
+    variables = hostvars(web1={"ansible_host": "pc01.corp.example"})
+    with pytest.raises(CouldNotLookError, match="it does not answer"):
+        finder(Flapping("ad", {}), **variables).find(["web1"])
+
+
+def test_what_another_host_lists_marks_no_key_of_this_computer() -> None:
+    """Each host may claim any key ID, and the names of any computer: only who was asked for is believed, and only about itself."""
+
+    class Hosts(FakeSource):
+        lists: Mapping[str, ProtectorList] = {
+            "evil": ProtectorList(computers=frozenset({"evil", "pc01", "pc01.corp.example"}), key_ids=frozenset({OTHER}), as_of=NOW)
+        }
+
+    ad = Marked("ad", *(Candidate(key_id=key, source="ad", owner="PC01", location=key, computers=("pc01",)) for key in (KEY, OTHER)))
+    with pytest.raises(AmbiguousKeyError):
+        finder(Hosts("host", {}), ad, **hostvars(pc01={}, evil={})).find(["pc01"])
+
+
+def test_a_place_that_was_not_read_and_a_defect_are_warned_of() -> None:
+    held = {"key_id": KEY, "owner": "PC01", "computers": ("pc01",)}
+    entra = Marked("entra", Candidate(source="entra", location="device", **held), problem=BadDataError("read a recovery key"))
+    ad = Marked("ad", Candidate(source="ad", location="dn", defects=("its name holds another key ID",), **held))
+    searching = finder(ad, entra)
+    (read,) = searching.read(searching.find(["pc01"]))
+    assert isinstance(read, ReadKey)
+    unread, marked = searching.warned  # type: ignore[attr-defined]
+    assert f"The key {KEY} could not be read from entra" in unread
+    assert "its name holds another key ID" in marked
 
 
 def test_sources_are_closed_at_the_end() -> None:

@@ -149,8 +149,8 @@ def test_a_name_that_may_be_a_key_id_finds_both_and_decides_for_none() -> None:
 
 
 def test_a_later_copy_makes_no_key_newer() -> None:
-    old = [candidate(0, days=300), candidate(0, "entra", days=1), candidate(0, "file", days=0)]
-    (record,) = chosen(Match.NEWEST, *old, candidate(1, days=30))
+    old = [candidate(0, days=300, owner_id="guid"), candidate(0, "entra", days=1, owner_id="guid"), candidate(0, "file", days=0)]
+    (record,) = chosen(Match.NEWEST, *old, candidate(1, days=30, owner_id="guid"))
     assert record.key_id == KEYS[1]
 
 
@@ -356,3 +356,23 @@ def test_no_error_about_values_holds_a_digit_of_one(found: list[tuple[Candidate,
 
 def test_a_term_is_repeated_short_and_in_one_line() -> None:
     assert key_lookup.shown(parse_term("a\n" + "b" * 200)) == "a " + "b" * 77 + "…"
+
+
+def test_the_newest_never_decides_between_keys_whose_ids_begin_alike() -> None:
+    """Anybody's computer may put an entry with any ID under its own object: eight digits and a later date must not win."""
+    term = parse_term("0000000a")
+    planted = candidate(1, key_id="0000000a-0000-4000-8000-000000000002", days=1, owner="EVIL", owner_id="evil", computers=("evil",))
+    with pytest.raises(AmbiguousKeyError, match="Read more of the key ID"):
+        chosen(Match.NEWEST, candidate(0, key_id="0000000a-0000-4000-8000-000000000001", days=300), planted, term=term)
+
+
+@pytest.mark.parametrize("source", ["ad", "entra"])
+def test_the_newest_never_decides_between_owners_of_one_name(source: str) -> None:
+    """A device may be registered under any display name; a second object of a name says nothing of the computer that is meant."""
+    own, other = candidate(0, days=300, owner_id="one"), candidate(1, source, days=1, owner_id="two")
+    with pytest.raises(AmbiguousKeyError, match="more than one owner"):
+        chosen(Match.NEWEST, own, other)
+    # a hybrid joined computer is one owner in both, a deleted one is no rival, and what the computer lists itself needs no owner
+    assert [found.key_id for found in chosen(Match.NEWEST, own, replace(other, owner_id="one"))] == [KEYS[1]]
+    assert [found.key_id for found in chosen(Match.NEWEST, own, replace(other, deleted_owner=True))] == [KEYS[0]]
+    assert [found.key_id for found in chosen(Match.NEWEST, own, other, lists=[listed(0, 1)])] == [KEYS[1]]
