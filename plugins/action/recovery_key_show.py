@@ -18,6 +18,7 @@ from ..plugin_utils._core.redaction import Secret
 from ..plugin_utils._errors import KeywardError, OptionError
 from ..plugin_utils._report.key_screen import HEIGHT, WIDTH, screen
 from ..plugin_utils._report.sheet import SheetKey
+from ..plugin_utils._report.terminal import printable
 
 TERMINAL, CANDIDATES, JOB_LOG = "terminal", "candidates", "job_log"
 #: seconds for which a key may stay on the screen
@@ -97,7 +98,7 @@ class ActionModule(KeywardAction):
 
 
 def _told(record: KeyRecord, proofs: KnownProofs) -> str:
-    """What is known of a key, a fact on a line."""
+    """What is known of a key, a fact on a line; what a source wrote cannot make lines of its own."""
     facts = {"Key ID": (record.key_id or "not readable").upper(), **facts_of(record, proofs)}
     width = max(len(word) for word in facts)
-    return "\n".join([heading(record), *(f"  {word.ljust(width)}  {fact}" for word, fact in facts.items())])
+    return "\n".join([printable(heading(record)), *(f"  {word.ljust(width)}  {printable(fact)}" for word, fact in facts.items())])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.action import recovery_key_show
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.key_pages import KnownProofs, facts_of, heading, page_of
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_lookup import KeyRecord
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search import Candidate
@@ -41,6 +42,12 @@ def test_the_fullest_name_is_the_heading() -> None:
     assert heading(record(computers=())) == "PC01"
     assert heading(record(computers=(), owner="/mnt/usb/key.txt")) == "key.txt"
     assert heading(record(computers=(), owner="")) == "An owner without a name"
+
+
+def test_no_name_commands_the_terminal_or_puts_in_a_line_of_its_own() -> None:
+    hostile = record(computers=(), owner="/mnt/a\x1b[2J\nIn use  yes", location="CN=x\x1b]0;y\x07\u202e", defects=("a\nb",))
+    told = [heading(hostile), *facts_of(hostile, KnownProofs()).values()]
+    assert not any(char in text for text in told for char in "\x1b\x07\n\u202e")
 
 
 def test_what_is_known_without_a_report() -> None:
@@ -89,6 +96,13 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> No
     path.write_text(json.dumps(report()))
     assert KnownProofs.of_file(str(path)).volume(KEY_ID) == "C:"
     assert KnownProofs.of_file(None).volume(KEY_ID) is None
+
+
+def test_what_a_source_wrote_makes_no_lines_of_its_own() -> None:
+    hostile = record(computers=(), owner="PC01\n  Proof  it opens the volume", location="CN=x\x1b[2J\u202e\nIn use  yes")
+    lines = recovery_key_show._told(hostile, KnownProofs()).split("\n")
+    assert [line.strip().split("  ")[0] for line in lines[1:]] == ["Key ID", "Owner", "Found in", "In use", "Proof"]
+    assert "\x1b" not in "".join(lines)
 
 
 def test_a_page_shows_no_digit_by_accident() -> None:
