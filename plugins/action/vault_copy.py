@@ -19,6 +19,7 @@ from ..plugin_utils._ansible.vault_copy_run import CopyRun, Outcome, by_computer
 from ..plugin_utils._ansible.vault_sealing import libraries_of, sealers_of
 from ..plugin_utils._core.vault_record import whole_seconds
 from ..plugin_utils._errors import OptionError
+from ..plugin_utils._report.terminal import printable
 from ..plugin_utils._stores.vault.folder import read_sealed
 from ..plugin_utils._stores.vault.sealing import AGE, ANSIBLE_VAULT
 from ..plugin_utils._stores.vault.settings import VaultSettings
@@ -111,12 +112,12 @@ class ActionModule(KeywardAction):
         if outcome.conflicting:
             self.warn("A key ID has different recovery passwords in different places. The second copy keeps each of them; see conflicting.")
         if outcome.stopped is not None:
-            return result | {"failed": True, "msg": str(outcome.stopped)}
+            return result | {"failed": True, "msg": printable(str(outcome.stopped))}
         if not complete and not params["allow_incomplete"]:
             first = result["not_copied"][0]
             whose = " ".join(part for part in (first["computer"], first["key_id"], first["source"]) if part)
             told = f"{len(result['not_copied'])} things could not be done; all others were. The first ({whose}): {first['reason']}"
-            return result | {"failed": True, "msg": told}
+            return result | {"failed": True, "msg": printable(told)}
         return result
 
 

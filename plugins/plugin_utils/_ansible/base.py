@@ -180,7 +180,8 @@ class KeywardAction(ActionBase):
 
     def failure(self, error: KeywardError) -> dict[str, Any]:
         """The result of a failed task; subclasses may add to it."""
-        return {"failed": True, "changed": False, "msg": str(error), "error": describe(error)}
+        # ansible-core 2.19 writes the message to the terminal as it is, and a file, a device or a host may be called anything
+        return {"failed": True, "changed": False, "msg": printable(str(error)), "error": describe(error)}
 
     def connection_settings(self, task_vars: Mapping[str, Any]) -> ConnectionSettings:
         """How the task's host (with ``delegate_to``: that host) is reached; its warnings are shown, once a run.

@@ -13,6 +13,7 @@ from .._core.key_lookup import KeyRecord
 from .._core.redaction import Secret
 from .._errors import BadDataError
 from .._report.sheet import SheetKey
+from .._report.terminal import printable
 from .._report.text import moment, spaced, store_names
 from .base import KeywardAction
 from .gate_files import load_report
@@ -115,13 +116,14 @@ def page_of(record: KeyRecord, password: Secret[str], proofs: KnownProofs) -> Sh
 
 
 def heading(record: KeyRecord) -> str:
-    """What a page is called: the computer's fullest name, else its owner."""
+    """What a page is called: the computer's fullest name, else its owner; in one line."""
     owner = record.owner.rpartition("/")[2] if record.owner.startswith("/") else record.owner
-    return max(record.computers, key=lambda name: (name.count("."), len(name)), default="") or owner or "An owner without a name"
+    name = max(record.computers, key=lambda name: (name.count("."), len(name)), default="") or owner or "An owner without a name"
+    return printable(name)
 
 
 def facts_of(record: KeyRecord, proofs: KnownProofs) -> dict[str, str]:
-    """What is known of a key, by words for people; none of it is secret."""
+    """What is known of a key, by words for people, each in one line, so that no name can put in a line of its own; none of it is secret."""
     facts = {
         "Owner": record.owner if record.owner.lower() != heading(record) else "",
         "Serial number": record.serial or "",
@@ -133,7 +135,7 @@ def facts_of(record: KeyRecord, proofs: KnownProofs) -> dict[str, str]:
         "Proof": proofs.proof(record.key_id),
         "Defects": "; ".join(record.defects),
     }
-    return {word: fact for word, fact in facts.items() if fact}
+    return {word: printable(fact) for word, fact in facts.items() if fact}
 
 
 def _drive(record: KeyRecord, proofs: KnownProofs) -> str:

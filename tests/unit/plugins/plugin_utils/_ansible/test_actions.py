@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible import base, options
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.base import KeywardAction, MissingLibraryError
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import KeywardError
 
 PACKAGE = "ansible_collections.keyward.bitlocker.plugins.action"
 ACTIONS = sorted(path.stem for path in (options.MODULES.parent / "action").glob("[!_]*.py"))
@@ -68,6 +69,11 @@ def test_an_action_without_documentation_fails_as_a_result() -> None:
     result = probe(check_mode=False).run(task_vars={})
     assert result["failed"] is True
     assert "defect of the collection" in result["msg"]
+
+
+def test_a_hostile_name_in_an_error_cannot_command_the_terminal() -> None:
+    result = probe().failure(KeywardError("choose one recovery key", target="a\x1b[2J\x07\u202eb\n[WARNING]: all is well"))
+    assert result["msg"] == "Could not choose one recovery key (a?[2J??b?[WARNING]: all is well)."
 
 
 def test_all_missing_libraries_are_told_at_once() -> None:
