@@ -52,6 +52,64 @@ attributes:
     details: It changes nothing.
 """
 
+    # an action that changes something on one Windows host
+    WINDOWS_CHANGE = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.windows) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.windows]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It reads the host and the stores, and tells the steps that it would do, as if each of them succeeded.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details: The difference has key IDs and what each store holds of them, and no digit of a key.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: It looks first, and does only what is missing.
+"""
+
+    # the recovery policy: writes to the registry of one Windows host
+    WINDOWS_POLICY = r"""
+options: {}
+attributes:
+  action:
+    description: Whether a corresponding action plugin does the work on the controller.
+    support: full
+    details: All of it runs on the controller (the execution node). No code is sent to a host.
+  action_group:
+    description: Use C(group/keyward.bitlocker.windows) in C(module_defaults) to set defaults for this.
+    support: full
+    membership: [keyward.bitlocker.windows]
+  async:
+    description: Whether the C(async) keyword can be used.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying anything.
+    support: full
+    details: It reads the policy, and decides and returns in check mode what it would without.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details: The values of the policy before and after. None of them is a secret.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: Something changes again where a Group Policy or Intune wrote over the values in between.
+"""
+
     # a read-only action about Active Directory
     AD_INFO = r"""
 options: {}

@@ -28,7 +28,7 @@ def next_step(view: VolumeView, chosen: Collection[str] | None = None, tried: Tr
 
 def next_escrow_step(view: VolumeView, item: ProtectorView, tried: Tried = NOTHING_TRIED) -> Decision:
     """What brings one recovery password into every required store, proven."""
-    return _foremost([_in_store(item, store, tried) for store in view.stores])
+    return _foremost([_barred(view, store) or _in_store(item, store, tried) for store in view.stores])
 
 
 def _foremost(decisions: Collection[Decision]) -> Decision:
@@ -42,6 +42,11 @@ def _foremost(decisions: Collection[Decision]) -> Decision:
         return Done()
     rotate = tuple(dict.fromkeys(key_id for stop in stops for key_id in stop.needs_rotation))
     return Stop(stops[0].reason, remedy=stops[0].remedy, needs_rotation=rotate)
+
+
+def _barred(view: VolumeView, store: str) -> Stop | None:
+    reason = view.barred.get(store)
+    return Stop(f"nothing in {store} can be told to be this computer's: {reason}") if reason is not None else None
 
 
 def _in_store(item: ProtectorView, store: str, tried: Tried) -> Decision:

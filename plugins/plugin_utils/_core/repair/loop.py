@@ -40,18 +40,22 @@ class Patience(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """What a repair came to: the steps that were done, in order, how it ended, the errors that steps gave, and the last view."""
+    """What a repair came to: the steps that were done, in order, how it ended, the errors that steps gave, and the last view.
+
+    ``uncertain``: steps that gave an error, and of which what was seen next does not tell whether they were done.
+    """
 
     steps: tuple[Step, ...]
     end: Done | Stop
     problems: tuple[KeywardError, ...]
     before: VolumeView
     after: VolumeView
+    uncertain: tuple[Step, ...] = ()
 
     @property
     def changed(self) -> bool:
-        """Whether the world is another one now. A step whose answer was lost counts where its effect is seen."""
-        return bool(self.steps)
+        """Whether the world is another one now. A step whose answer was lost counts where its effect is seen, or where nobody can see."""
+        return bool(self.steps or self.uncertain)
 
 
 def repair(volume: Volume, decide: Decide, patience: Patience) -> Repaired:
@@ -65,9 +69,11 @@ def repair(volume: Volume, decide: Decide, patience: Patience) -> Repaired:
     failed: set[Step] = set()
     refused: dict[Step, str] = {}
     problems: list[KeywardError] = []
+    uncertain: dict[Step, None] = {}
 
     def ended(end: Done | Stop) -> Repaired:
-        return Repaired(steps=tuple(done), end=end, problems=tuple(problems), before=before, after=view)
+        open_still = tuple(step for step in uncertain if step not in done)
+        return Repaired(steps=tuple(done), end=end, problems=tuple(problems), before=before, after=view, uncertain=open_still)
 
     for _round in range(MAX_ROUNDS):
         decision = decide(view, Tried(done=frozenset(done), refused=refused))
@@ -83,6 +89,8 @@ def repair(volume: Volume, decide: Decide, patience: Patience) -> Repaired:
         seen, (view, problem) = view, _done(volume, decision)
         if problem is None or _shows(seen, view, decision):
             done.append(decision)
+        elif _hides(view, decision):
+            uncertain[decision] = None
         if problem is not None:
             problems.append(problem)
             if decision in failed and not isinstance(decision, BackUp):
@@ -135,6 +143,14 @@ def _shows(before: VolumeView, after: VolumeView, step: Step) -> bool:
         item = after.protector(step.key_id)
         return item is not None and item.state(step.store) is EntryState.PROVEN
     return False
+
+
+def _hides(after: VolumeView, step: Step) -> bool:
+    """Whether what was seen after a step does not tell if it was done."""
+    if after.protectors is None:
+        return True
+    item = after.protector(step.key_id) if isinstance(step, BackUp) else None
+    return isinstance(step, BackUp) and (item is None or item.state(step.store) is EntryState.UNKNOWN)
 
 
 def _after(view: VolumeView, step: Step) -> VolumeView:

@@ -39,7 +39,8 @@ class VolumeView:
     """One volume now.
 
     ``stores`` are the required ones. ``locked`` and ``conversion`` None: could not be read. ``protectors`` None: the list, or the type of
-    one in it, could not be read, so nothing may be concluded from it.
+    one in it, could not be read, so nothing may be concluded from it. ``barred``: why a store can show nothing of this computer's, by
+    store; nothing is asked of it then.
     """
 
     label: str
@@ -47,6 +48,7 @@ class VolumeView:
     locked: bool | None
     conversion: str | None
     protectors: tuple[ProtectorView, ...] | None
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def recovery_passwords(self) -> tuple[ProtectorView, ...]:
