@@ -218,27 +218,38 @@ class AuditFile:
 
     def _begun(self, identity: tuple[int, int], now: datetime) -> _Known:
         """An empty file: its chain will name the head of the former one, and what that says of the last hour still counts."""
-        former = self._head_file.read()
-        known = _Known(identity, former=former)
-        rotated = self.path.with_name(self.path.name + ".1")
+        former, rotated = self._head_file.read(), self._rotated(now)
+        known = _Known(identity, former=former or (rotated.reading.head if rotated else None))
+        self._count_rotated(known, rotated, known.former)
+        return known
+
+    def _rotated(self, now: datetime) -> Part | None:
+        """The last hour of the file that was rotated away, None where there is none."""
         with suppress(OSError):
-            descriptor = os.open(rotated, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self.path.with_name(self.path.name + ".1"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 about = os.fstat(descriptor)
                 if stat.S_ISREG(about.st_mode) and about.st_size:
-                    part = window(descriptor, about.st_size, now - HOUR)
-                    known.former = former or part.reading.head
-                    if part.reading.intact and part.reading.head == known.former:
-                        for record in part.records:
-                            known.take(record)
+                    return window(descriptor, about.st_size, now - HOUR)
             finally:
                 os.close(descriptor)
-        return known
+        return None
+
+    @staticmethod
+    def _count_rotated(known: _Known, rotated: Part | None, former: Head | None) -> None:
+        """Count the keys of the file before, if that is the one whose end is known."""
+        if rotated is not None and rotated.reading.intact and rotated.reading.head == former:
+            for record in rotated.records:
+                known.take(record)
 
     def _read_back(self, descriptor: int, identity: tuple[int, int], size: int, now: datetime) -> _Known:
         """What the last hour of the file says, and whether its end is the one that was kept."""
         part = window(descriptor, size, now - HOUR)
         known = _Known(identity)
+        first = part.records[0] if part.records else None
+        if first is not None and first.former is not None and first.time > now - HOUR:
+            # the chain began within the hour: so did not the count
+            self._count_rotated(known, self._rotated(now), first.former)
         self._settle(descriptor, part, known)
         kept = self._head_file.read()
         if known.head is None:

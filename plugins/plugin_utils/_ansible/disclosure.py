@@ -10,7 +10,7 @@ import pwd
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ ACTIONS = frozenset({"reveal", "lookup", "copy", "sheet", "show", "job_log", "un
 
 #: the audit files of this process, each with where it left the chain
 _FILES: dict[str, AuditFile] = {}
+#: what the lookups of a process gave where there is no file: each item of a loop has a gate of its own, and they are one task
+_OF_LOOKUPS: dict[int, _Own] = {}
 
 
 def account_name() -> str:
@@ -128,6 +130,8 @@ class Disclosure:
         path, _address = self._places()
         if path is not None:
             _audit_file(path).check(self.who, number, now=self.clock(), limit=self.max_reveals)
+        else:
+            self._count_own(self.clock(), number)
 
     def _check(self, key_id: str) -> None:
         reason = self.reason.strip() if self.reason else ""
@@ -184,15 +188,19 @@ class Disclosure:
                 if self.warn is not None:
                     self.warn(f"The audit record is in {path}, but not in syslog ({address}): {problem.meaning.partition(';')[0]}.")
 
+    def _count_own(self, now: datetime, number: int, key_id: str = "") -> None:
+        """Refuse so many keys more where there is no file that counts."""
+        times, limit = self._own.times, self.max_reveals
+        while times and times[0] <= now - HOUR:
+            times.popleft()
+        too_many = len(times) + number - limit
+        if too_many > 0:
+            free = times[min(too_many, len(times)) - 1] + HOUR if times else now
+            raise failures.budget_spent(None, account=self.who, spent=len(times), limit=limit, free=free, key_id=key_id, more=number)
+
     def _to_syslog_alone(self, address: str, record: Mapping[str, str | None], now: datetime) -> None:
-        own, limit = self._own, self.max_reveals
-        while own.times and own.times[0] <= now - HOUR:
-            own.times.popleft()
-        if len(own.times) >= limit:
-            free = own.times[len(own.times) - limit] + HOUR
-            raise failures.budget_spent(
-                None, account=self.who, spent=len(own.times), limit=limit, free=free, key_id=str(record.get("key_id", ""))
-            )
+        own = self._own
+        self._count_own(now, 1, str(record.get("key_id", "")))
         lines = []
         if own.head is None:
             lines.append(genesis(uuid.uuid4().hex, now, node=platform.node(), who=self.who))
@@ -218,7 +226,8 @@ def lookup_disclosure(
 ) -> Disclosure:
     """The gate of a lookup, which knows of its task only what its variables tell; see :func:`task_disclosure`."""
     host = str(variables.get("inventory_hostname", ""))
-    return task_disclosure(variables, params, plugin=plugin, task=f"lookup {plugin}", host=host, warn=warn)
+    made = task_disclosure(variables, params, plugin=plugin, task=f"lookup {plugin}", host=host, warn=warn)
+    return replace(made, _own=_OF_LOOKUPS.setdefault(os.getpid(), _Own()))
 
 
 def task_disclosure(

@@ -395,6 +395,27 @@ def test_a_file_rotated_in_a_running_process_is_followed(tmp_path: Path) -> None
         file.append(FIELDS, now=NOW, limit=3 - 1)
 
 
+def test_a_rotation_and_one_record_do_not_give_the_budget_back(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for _number in range(3):
+        append(path, limit=4)
+    path.rename(tmp_path / "audit.jsonl.1")
+    append(path, limit=4)
+    # a process that begins finds a file that is not empty, and whose chain began a moment ago
+    with pytest.raises(AuditError, match="4 keys were"):
+        append(path, limit=4)
+    with pytest.raises(AuditError, match="4 keys were"):
+        AuditFile(path).check("operator", 1, now=NOW, limit=4)
+    append(path, limit=4, now=NOW + timedelta(hours=1))
+    # what is no former file of this chain says nothing
+    path.rename(tmp_path / "audit.jsonl.2")
+    (tmp_path / "audit.jsonl.head").unlink()
+    (tmp_path / "audit.jsonl.1").unlink()
+    append(path)
+    append(tmp_path / "audit.jsonl.1")
+    append(path, limit=2)
+
+
 # --- speed --------------------------------------------------------------------------------------------------------------------------------
 
 

@@ -195,3 +195,17 @@ def test_without_a_file_a_gate_counts_its_own_keys(service: tuple[str, socket.so
         made.disclose(Secret(VALUE), **ABOUT)
     now[0] = NOW + timedelta(hours=1)
     assert made.disclose(Secret(VALUE), **ABOUT) == VALUE
+
+
+def test_without_a_file_the_lookups_of_a_task_count_together(service: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each item of a loop makes a lookup, and each lookup a gate."""
+    monkeypatch.setattr(disclosure, "_OF_LOOKUPS", {})
+    params = {"reason": "INC-1", "audit_syslog": service[0], "max_reveals": 2}
+    for _item in range(2):
+        disclosure.lookup_disclosure({}, params, "recovery_key").disclose(Secret(VALUE), **ABOUT)
+    with pytest.raises(AuditError, match="2 keys were handed out"):
+        disclosure.lookup_disclosure({}, params, "recovery_key").prepare(1)
+    with pytest.raises(AuditError, match="2 keys were handed out"):
+        disclosure.lookup_disclosure({}, params, "recovery_key").disclose(Secret(VALUE), **ABOUT)
+    sent = [service[1].recv(65536).partition(b": ")[2] + b"\n" for _message in range(3)]
+    assert ChainReader().read(sent).intact, "one chain"
