@@ -72,6 +72,8 @@ class LabOptions:
         """Raise LabError for a fault nobody knows, or one of something that this lab has not."""
         if self.fault in entra.FAULTS and not self.entra:
             raise LabError(f"fault {self.fault} needs a lab with Entra: leave --no-entra (LAB_STORES=ad) out")
+        if self.record_ldap and self.behind_proxies:
+            raise LabError("one proxy stands before the directory: record_ldap or behind_proxies")
         if self.fault is not None and self.fault not in FAULTS:
             known = "; ".join(f"{name} ({meaning})" for name, meaning in FAULTS.items())
             raise LabError(f"unknown fault {self.fault!r}; known are {known}")

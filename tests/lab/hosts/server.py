@@ -49,7 +49,7 @@ class HostServer:
         self.recorder = Recorder(log_path(log_dir, host.inventory_name), host.inventory_name)
         self.listener = socket.create_server((host.address or "127.0.0.1", host.port + around.shift), backlog=64)
         self.port: int = self.listener.getsockname()[1]
-        self.tls = _tls_context(host, ca) if host.scheme == "https" else None
+        self.tls = tls_context(host, ca) if host.scheme == "https" else None
         account_file = state_dir / f"{host.inventory_name}.account"
         write_account_file(account_file, host)
         self.auth = AuthSetup(host, self.tls is not None, account_file, keytab)
@@ -72,7 +72,8 @@ def _check(host: LabHost) -> None:
         raise ValueError(f"{host.inventory_name}: unknown profile, wire form, fault, certificate or scheme")
 
 
-def _tls_context(host: LabHost, ca: LabCA) -> ssl.SSLContext:
+def tls_context(host: LabHost, ca: LabCA) -> ssl.SSLContext:
+    """What a host shows to its clients."""
     names: list[str] = [host.dns_name]
     addresses = [host.address or "127.0.0.1"]
     if host.certificate == "address_only":
