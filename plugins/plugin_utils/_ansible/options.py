@@ -45,7 +45,15 @@ SECRET_OPTIONS = frozenset(
 
 #: options that sound like a secret and are none
 PUBLIC_OPTIONS = frozenset(
-    {"recovery_password_format", "password_file", "vault_password_file", "token_endpoint", "client_secret_file", "federated_token_file"}
+    {
+        "recovery_password_format",
+        "recovery_password_use",
+        "password_file",
+        "vault_password_file",
+        "token_endpoint",
+        "client_secret_file",
+        "federated_token_file",
+    }
 )
 
 #: what sounds like a secret; ansible's own list (``PASSWORD_MATCH`` of module_utils.basic) and more
@@ -151,13 +159,17 @@ def _has_fallback(option: Mapping[str, Any]) -> bool:
 
 
 def _whole_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with every single distinguished name as a list of one, under parents too."""
+    """The arguments with every single distinguished name as a list of one, under parents too.
+
+    Suboptions are copied: Ansible's validator writes into them, and two options may share one mapping (a YAML alias).
+    """
     whole: dict[str, Any] = {}
     for key, value in arguments.items():
         if key in NAME_OPTIONS and isinstance(value, str) and "=" in value:
             whole[str(key)] = [value]
         else:
-            whole[str(key)] = _whole_names(value) if isinstance(value, Mapping) and NAME_OPTIONS.intersection(value) else value
+            named = isinstance(value, Mapping) and NAME_OPTIONS.intersection(value)
+            whole[str(key)] = _whole_names(value) if named else dict(value) if isinstance(value, dict) else value
     return whole
 
 

@@ -22,8 +22,10 @@ from dataclasses import dataclass
 
 from .model import VolumeType
 
-_PREFIXES = {VolumeType.OS: "OS", VolumeType.FIXED: "FDV", VolumeType.REMOVABLE: "RDV"}
-_DRIVES = {VolumeType.OS: "operating system drives", VolumeType.FIXED: "fixed data drives", VolumeType.REMOVABLE: "removable drives"}
+#: how the names of the values begin, by the kind of drive
+PREFIXES = {VolumeType.OS: "OS", VolumeType.FIXED: "FDV", VolumeType.REMOVABLE: "RDV"}
+#: what error texts call each kind
+DRIVES = {VolumeType.OS: "operating system drives", VolumeType.FIXED: "fixed data drives", VolumeType.REMOVABLE: "removable drives"}
 _PASSWORD_WORDS = {0: "forbidden", 1: "required", 2: "allowed"}
 
 
@@ -50,7 +52,7 @@ def read_policy(values: Mapping[str, int | str], drive_type: VolumeType) -> Reco
 
 
 def _meaning(numbers: Mapping[str, int], drive_type: VolumeType) -> RecoveryPolicy:
-    prefix = _PREFIXES[drive_type].casefold()
+    prefix = PREFIXES[drive_type].casefold()
     if numbers.get(f"{prefix}recovery") != 1:
         return RecoveryPolicy(drive_type=drive_type)
     stores_in_ad = numbers.get(f"{prefix}activedirectorybackup") == 1
@@ -84,7 +86,7 @@ def conflicts(values: Mapping[str, int | str] | None, drive_types: Iterable[str]
     for drive_type in VolumeType:
         if drive_type not in wanted:
             continue
-        policy, prefix, drives = _meaning(numbers, drive_type), _PREFIXES[drive_type], _DRIVES[drive_type]
+        policy, prefix, drives = _meaning(numbers, drive_type), PREFIXES[drive_type], DRIVES[drive_type]
         if policy.recovery_password == "forbidden":
             found.append(f"it forbids recovery passwords on {drives} ({prefix}RecoveryPassword = 0)")
         if ad_required and policy.configured and not policy.stores_in_ad:

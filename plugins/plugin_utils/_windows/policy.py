@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to keyward.bitlocker: not an interface, may change without notice.
-"""BitLocker's group policy as a host has it: the values of HKLM\\SOFTWARE\\Policies\\Microsoft\\FVE (VolumeEncryption.admx)."""
+"""BitLocker's group policy as a host has it: the values of HKLM\\SOFTWARE\\Policies\\Microsoft\\FVE (VolumeEncryption.admx).
+
+What Intune delivers lies first in a key of its own, of whose values nothing but the names is needed here (windows-itpro-docs,
+bitlocker-csp).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final
 
@@ -13,6 +17,7 @@ from .reads import Reads
 from .registry import REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_QWORD, REG_SZ, Registry
 
 KEY: Final = r"SOFTWARE\Policies\Microsoft\FVE"
+MDM_KEY: Final = r"SOFTWARE\Microsoft\PolicyManager\current\device\BitLocker"
 
 
 def policy_values(registry: Registry, reads: Reads) -> dict[str, int | str] | None:
@@ -42,6 +47,31 @@ def policy_values(registry: Registry, reads: Reads) -> dict[str, int | str] | No
         else:
             values[name] = value
     return values if complete else None
+
+
+def named_values(registry: Registry, names: Collection[str]) -> dict[str, int | str] | None:
+    """The values of these names (in any case) that are there, by the host's spelling; None where the whole key does not exist.
+
+    One request for the list and one a value. A value whose type no policy has is given as a text that says so.
+
+    Raises:
+        KeywardError: one of them could not be read; what is wanted cannot be held against a part.
+    """
+    listed = registry.values(KEY)
+    if listed is None:
+        return None
+    wanted = {name.casefold() for name in names}
+    readers = _readers(registry)
+    return {
+        name: _needed(readers[kind], name) if kind in readers else f"(registry type {kind})"
+        for name, kind in listed.items()
+        if name.casefold() in wanted
+    }
+
+
+def mdm_names(registry: Registry) -> tuple[str, ...]:
+    """The names of what Intune, or another MDM, has delivered for BitLocker; empty where there is nothing. One request."""
+    return tuple(sorted(name for name in registry.values(MDM_KEY) or {} if name))
 
 
 def _needed(read: Callable[[str], int | str | None], name: str) -> int | str:

@@ -39,6 +39,11 @@ class Registry:
         self._session = session
         self._namespaces: tuple[str, ...] = NAMESPACES
 
+    @property
+    def home(self) -> str:
+        """The namespace of the class: the one that answered, and before any answer the first to be asked."""
+        return self._namespaces[0]
+
     def subkeys(self, key: str) -> tuple[str, ...] | None:
         """EnumKey: names of the subkeys (at most 512); None where the key does not exist."""
         out = self._read("EnumKey", key)
