@@ -114,4 +114,5 @@ def _merge(keys: list[KeySpot], rows: dict[KeySpot, Pair], others: dict[KeySpot,
 
 
 def _is_sound(key: KeySpot) -> bool:
-    return all(len(group) == 6 and group.isdigit() and int(group) % 11 == 0 for group in key.groups)
+    # "²" is a digit too, and no number
+    return all(len(group) == 6 and group.isascii() and group.isdigit() and int(group) % 11 == 0 for group in key.groups)

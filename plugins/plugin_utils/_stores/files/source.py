@@ -24,6 +24,7 @@ __all__ = ["FileSettings", "FileSource"]
 SOURCE = "file"
 #: problems that are told one by one
 MOST_PROBLEMS = 200
+_DEFECT = "it could not be taken apart, which is a defect of keyward.bitlocker: please report it"
 _REMEDY = "Read the file again where it came from, or take the key from another source."
 
 
@@ -88,6 +89,10 @@ class FileSource:
             except PdfError as error:
                 lost = lost or f"{found.path}: {error}"
                 self._tell(found.path, str(error))
+                continue
+            except Exception as error:  # noqa: BLE001 (whatever one file brings about must not hide the others; its text may hold a key)
+                lost = lost or f"{found.path}: {_DEFECT} ({type(error).__name__})"
+                self._tell(found.path, f"{_DEFECT} ({type(error).__name__})")
                 continue
             places += [_Place(found, replace(key, value=None)) for key in contents.keys]
             for problem in contents.problems:

@@ -87,3 +87,18 @@ def test_no_digit_of_a_group_is_ever_told(groups: list[str]) -> None:
         assert not any(group in wrong for group in groups if len(group) > 2)
     else:
         assert all(int(group) % 11 == 0 for group in groups)
+
+
+@pytest.mark.parametrize("sign", ["\u00b2", "\u2460", "\u2070"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{groups} {group} {group}\n",
+        "{solid}{sign}\n",
+        "KeyID,RecoveryPassword\n1a2b3c4d-0102-4304-8506-0708090a0b0c,{groups} {group} {group}\n",
+    ],
+)
+def test_signs_that_only_look_like_digits_are_damage(sign: str, text: str) -> None:
+    groups = " ".join(["111111"] * 6)
+    contents = read(text.format(groups=groups, group="11111" + sign, solid="1" * 47, sign=sign).encode("utf-8"))
+    assert not any(key.value for key in contents.keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -134,3 +135,10 @@ def test_neither_path_nor_content_is_in_the_workers_arguments(monkeypatch: pytes
     assert KEY.password in read(document(KEY.password))[0]
     assert KEY.password not in repr(seen)
     assert seen[0][1] == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_the_worker_leaves_no_core_dump_even_to_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "import ctypes; pdf_worker.texts = lambda *_all: {'pages': [str(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))], 'problem': ''}; "
+    monkeypatch.setattr(pdf, "_PROGRAM", pdf._PROGRAM.replace("pdf_worker.main()", told + "pdf_worker.main()"))
+    assert read(document("x")) == ["0"], "PR_GET_DUMPABLE"

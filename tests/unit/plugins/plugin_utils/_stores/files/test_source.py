@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_files.contents import FileContents, Reading, recognise
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search import Candidate, CandidateValue, SourceAnswer, parse_term
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import StoreState
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import OptionError
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.files import source as file_source
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._stores.files.source import FileSettings, FileSource
 from ansible_collections.keyward.bitlocker.tests.lab.key_files import pages, tables, texts
 from ansible_collections.keyward.bitlocker.tests.lab.key_files.drives import write_drive
@@ -143,6 +146,24 @@ def test_an_unreadable_file_never_hides_the_others(tree: Path, monkeypatch: pyte
     assert [(problem.where, problem.text) for problem in answer.problems] == [
         (str(tree / "locked.txt"), "could not be read: permission denied")
     ]
+
+
+def test_a_file_that_nobody_foresaw_never_hides_the_others(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "0-first.txt").write_text("odd", encoding="utf-8")
+
+    def surprised(content: Secret[bytes], name: str, reading: Reading) -> FileContents:
+        if name.startswith("0-"):
+            raise ValueError(f"quotes {KEY.password}")
+        return recognise(content, name, reading)
+
+    monkeypatch.setattr(file_source, "recognise", surprised)
+    reading = source(tree)
+    answer = ask(reading, KEY.key_id, "deadbeef")
+    assert [candidate.key_id for candidate in answer.found[KEY.key_id]] == [KEY.key_id]
+    # what is in it nobody knows
+    assert answer.state is StoreState.PARTIAL
+    assert "0-first.txt: it could not be taken apart" in answer.reason
+    assert KEY.password[:6] not in answer.reason + repr(answer.problems)
 
 
 @pytest.mark.parametrize(
