@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .._core.key_lookup import Match
 from .._core.key_search import Candidate, CandidateValue, KeySource, SourceAnswer, parse_term
 from .._core.model import Entry, Owner, StoreState
-from .._core.vault_record import Machine, is_guid
+from .._core.vault_record import Machine, is_guid, kept
 from .._errors import BadDataError
 from .._stores.active_directory import settings as ad
 from .._stores.active_directory.store import ActiveDirectoryStore
@@ -178,7 +178,7 @@ class CopySources:
 
 def machine_of(candidate: Candidate, device_ids: Mapping[str, str]) -> Machine:
     """Who a candidate's computer is, as far as its source says."""
-    names = tuple(dict.fromkeys(name.lower() for name in candidate.computers if name))
+    names = tuple(dict.fromkeys(kept(name.lower()) for name in candidate.computers if name))
     guid = candidate.owner_id.lower() if is_guid(candidate.owner_id.lower()) else None
     machine = Machine(
         ad_guid=guid if candidate.source == AD else None,
@@ -187,7 +187,7 @@ def machine_of(candidate: Candidate, device_ids: Mapping[str, str]) -> Machine:
         else device_ids.get(candidate.owner_id.lower())
         if candidate.source == HOST
         else None,
-        serial=candidate.serial,
+        serial=None if candidate.serial is None else kept(candidate.serial),
     )
     return Machine().joined(Machine(names=names)).joined(machine)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .._core.key_search import Candidate
 from .._core.redaction import Secret
-from .._core.vault_record import KeyCopy, Machine, MachineCopies, Origin, is_guid, key_copy, merged, whole_seconds
+from .._core.vault_record import KeyCopy, Machine, MachineCopies, Origin, is_guid, kept, key_copy, merged, whole_seconds
 from .._core.vault_text import CardKey
 from .._errors import KeywardError
 from .._stores.vault.machine import MachineState
@@ -125,9 +125,9 @@ class CopyRun:
     def _origin(self, candidate: Candidate) -> Origin:
         return Origin(
             source=candidate.source,
-            owner=candidate.owner,
-            owner_id=candidate.owner_id,
-            location=candidate.location,
+            owner=kept(candidate.owner),
+            owner_id=kept(candidate.owner_id),
+            location=kept(candidate.location),
             created=whole_seconds(candidate.created),
             copied_at=self.now,
         )
@@ -153,7 +153,7 @@ class CopyRun:
                     candidate.key_id,
                     read.value,
                     self._origin(candidate),
-                    volume=candidate.volume,
+                    volume=None if candidate.volume is None else kept(candidate.volume),
                     volume_guid=candidate.volume_guid if is_guid(candidate.volume_guid) else None,
                 )
             except KeywardError as problem:

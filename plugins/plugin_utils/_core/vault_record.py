@@ -30,6 +30,11 @@ _MARK_DIGITS = 8
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
+def kept(text: str) -> str:
+    """A name or place as a copy can keep it: half characters (as in a file's name that is no UTF-8) written out, the end cut off."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")[:MAX_TEXT]
+
+
 def is_guid(text: str | None) -> bool:
     """Whether a text is a GUID as we write them: lower case, no braces."""
     return text is not None and _GUID.fullmatch(text) is not None

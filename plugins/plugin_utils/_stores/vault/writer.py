@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..._core.vault_record import KeyCopy, Machine, MachineCopies, merged
-from ..._core.vault_text import CardKey, Part, body_text, card_text
+from ..._core.vault_text import CardKey, Part, body_text, card_text, read_body
+from ..._errors import KeywardError
 from .catalogue import Catalogue
 from .folder import CARD_ENDING, digest_of, read_sealed
 from .machine import MachineState, open_part
@@ -144,6 +145,11 @@ class VaultWriter:
     def write_part(self, state: MachineState, name: str, copies: MachineCopies) -> None:
         """Seal, write, read back and, where the sealing can be opened here, open what was read back; then take the old file's place."""
         text = body_text(copies)
+        try:
+            # whoever seals to public keys cannot look afterwards
+            read_body(text, name)
+        except KeywardError as problem:
+            raise SealError("seal a copy", target=name, meaning=f"it could not be read again ({problem.meaning})") from problem
         sealed = self.sealer.seal(text)
 
         def check(back: bytes) -> None:

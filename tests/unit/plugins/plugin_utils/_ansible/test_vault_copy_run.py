@@ -107,6 +107,20 @@ def ground(tmp_path: Path) -> Ground:
     return Ground(tmp_path / "copy")
 
 
+@pytest.mark.parametrize("odd", ["schl\udcfcssel", "\ud800", "x" * 5000])
+def test_no_name_makes_a_copy_that_cannot_be_read_again(ground: Ground, odd: str) -> None:
+    """A file's name need not be UTF-8, and a device may be called anything: the keys that were there must not be lost by it."""
+    ground.copy(candidate(1))
+    names = {"owner": odd, "owner_id": odd, "location": odd, "serial": odd, "volume": odd, "computers": ("pc01.lab.example", odd)}
+    strange = [candidate(1), candidate(2, source="file", **names), candidate(3, owner=2, computers=(odd,), serial=odd)]
+    outcome = ground.copy(*strange)
+    assert (outcome.missing, len(outcome.copied)) == ([], 2)
+    assert ground.holds(1, 2, 3) == pairs(1, 2, 3)
+    sources = Sources()
+    assert not ground.copy(*strange, sources=sources).changed
+    assert sources.asked == []
+
+
 def test_a_second_run_reads_no_value_and_changes_nothing(ground: Ground) -> None:
     sources, gate = Sources(), Gate()
     first = ground.copy(candidate(1), candidate(2), candidate(3, 2), sources=sources, gate=gate)

@@ -94,6 +94,13 @@ class TestAdding:
         assert len({candidate.location for candidate in found}) == 2
         assert all("another value" in candidate.defects[0] for candidate in found)
 
+    def test_what_could_not_be_read_again_is_not_written(self, folder: Path, sealer: Sealer) -> None:
+        copies.writer(folder, sealer).add(machine(1), [key(1)])
+        before = snapshot(folder)
+        with pytest.raises(SealError, match="could not be read again"):
+            copies.writer(folder, sealer).add(machine(1, serial="\ud800"), [key(2)])
+        assert {name: data for name, data in snapshot(folder).items() if name in before} == before
+
     def test_whoever_writes_to_public_keys_cannot_read(self, folder: Path, people: Keys) -> None:
         sealer = people.sealer("one")
         copies.writer(folder, sealer).add(machine(1), [key(1)])
