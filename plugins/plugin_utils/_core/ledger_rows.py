@@ -126,17 +126,28 @@ def value_change(entry: Entry, key_id: str, since: datetime, computer: str | Non
 
 
 def change_findings(judgement: EstateJudgement, changes: Collection[FoundChange]) -> list[Finding]:
-    """The findings of changes, each on the volume that lists the protector, else on the computer; one of no computer has none."""
+    """The findings of changes, each on the volume that lists the protector, else on the computer; one of no computer has none.
+
+    A volume that nodes of a cluster share is listed under the first of them, whichever of them the entry lies under.
+    """
     rows: Mapping[str, ComputerRow] = {row.name: row for row in judgement.computers}
+    shared = {
+        (node, protector.key_id): (row.name, item.volume.label)
+        for row in judgement.computers
+        for item in row.volumes
+        for node in item.nodes
+        for protector in item.volume.protectors or ()
+    }
     found = []
     for item in changes:
         row = rows.get(item.computer) if item.computer is not None else None
         if row is None:
             continue
-        listed = (v.volume.label for v in row.volumes for p in v.volume.protectors or () if p.key_id == item.change.key_id)
+        own = ((row.name, v.volume.label) for v in row.volumes for p in v.volume.protectors or () if p.key_id == item.change.key_id)
+        computer, volume = shared.get((row.name, item.change.key_id)) or next(own, (row.name, None))
         since = item.since.strftime("%Y-%m-%d %H:%M UTC")
         detail = f"store {item.store}, key ID {item.change.key_id}, since the run of {since}: {item.change.why}"
-        found.append(make(_CODES[item.change.kind], computer=row.name, volume=next(listed, None), detail=detail))
+        found.append(make(_CODES[item.change.kind], computer=computer, volume=volume, detail=detail))
     return sorted(found, key=lambda finding: (finding.computer or "", finding.volume or "", finding.code, finding.message))
 
 

@@ -177,7 +177,10 @@ class Reader:
     # --- stores ---------------------------------------------------------------------------------------------------------------------------
 
     def comparable_runs(self, store: str, scope: str, *, days: int) -> list[Run]:
-        """Runs to hold a reading of a store against: the newest that searched all of the same, and the newest of each day of the last."""
+        """Runs to hold a reading of a store against: the newest that searched all of the same, and the first and the newest of each day.
+
+        The first one too, so that what vanished today is still told by today's next run.
+        """
         fitting = [
             run
             for run in self.closed.values()
@@ -186,12 +189,11 @@ class Reader:
             and said.get("state") == "searched"
             and said.get("scope") == scope
         ]
-        chosen: dict[object, Run] = {}
-        for run in sorted(fitting, key=lambda run: run.number, reverse=True):
-            age = self._now - run.started_at
-            if not chosen or timedelta(0) <= age <= timedelta(days=days):
-                chosen.setdefault(run.started_at.date(), run)
-        return list(chosen.values())
+        newest_first = sorted(fitting, key=lambda run: run.number, reverse=True)
+        recent = [run for run in newest_first if timedelta(0) <= self._now - run.started_at <= timedelta(days=days)]
+        newest, first = {run.started_at.date(): run for run in reversed(recent)}, {run.started_at.date(): run for run in recent}
+        chosen = {run.number: run for run in (*newest_first[:1], *newest.values(), *first.values())}
+        return sorted(chosen.values(), key=lambda run: run.number, reverse=True)
 
     def owners(self, run: Run, store: str) -> Iterator[OwnerRecord]:
         """What lay under each owner of a store in a run, as digests; a row that is missing is counted as doubtful."""

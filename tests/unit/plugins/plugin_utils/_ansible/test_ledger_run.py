@@ -15,7 +15,9 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._ansible.ledger_
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.estate import judge_estate, known_computers
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.joins import InventoryHost, inventory_computers
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_proof.proof import Outcome
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.ledger_changes import Change, EntryChange
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.ledger_observation import at_time, observation_facts
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.ledger_rows import FoundChange, change_findings
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import (
     Entry,
     FailureReason,
@@ -130,6 +132,32 @@ def test_an_entry_that_vanished_is_a_finding_for_some_days(opening: Opening) -> 
         assert changes(judgement) == [("KW-ESC-013", "pc02.corp.example", "C:")], day
     judgement, _report = run(opening, reading(entry("pc01")), at=NOW + timedelta(days=9))
     assert changes(judgement) == []
+
+
+def test_it_stays_a_finding_when_the_next_run_is_on_the_same_day(opening: Opening) -> None:
+    run(opening, reading(*BOTH))
+    for hour in (1, 2, 3):
+        judgement, _report = run(opening, reading(entry("pc01")), at=NOW + timedelta(hours=hour))
+        assert changes(judgement) == [("KW-ESC-013", "pc02.corp.example", "C:")], hour
+    judgement, _report = run(opening, reading(*BOTH), at=NOW + timedelta(hours=4))
+    assert changes(judgement) == [], "it is there again"
+
+
+def test_of_a_shared_volume_it_sits_where_the_volume_is_listed() -> None:
+    reading_ = reading(*BOTH)
+    shared = replace(
+        (said("pc01").volumes or ())[0],
+        type="fixed",
+        letter="F:",
+        persistent_id="{5d2e7c1a-0000-4000-8000-000000000001}",
+    )
+    given = {name: [replace(said(name), cluster="c1", domain="corp.example", volumes=(shared,))] for name in NAMES}
+    computers = inventory_computers(HOSTS, given, now=NOW, requirements=REQUIREMENTS)
+    judgement = judge_estate(known_computers(computers, [reading_]), [reading_], REQUIREMENTS, now=NOW)
+    change = EntryChange(kind=Change.VANISHED, key_id=KEYS["pc01"], entry_id="e", why="it is gone")
+    found = FoundChange(store="ad", owner_id="id-pc02", change=change, since=NOW, computer="pc02.corp.example")
+    (finding,) = change_findings(judgement, [found])
+    assert (finding.computer, finding.volume) == ("pc01.corp.example", "F:")
 
 
 @pytest.mark.parametrize(
