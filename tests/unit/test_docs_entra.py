@@ -128,6 +128,7 @@ def test_yaml_in_the_guides_can_be_read(name: str) -> None:
 
 
 def test_secrets_are_read_from_the_variables_that_the_guide_names() -> None:
-    rows = [row for row in table_rows(guide("secrets")) if row[0] != "Option"]
+    options = guide("secrets").partition("- Option\n")[2].partition("\nSo this task has no secret")[0]
+    rows = table_rows(options)
     told = {literals(row[1])[0] for row in rows}
     assert told == {ad.ENVIRONMENT["password"], settings.ENVIRONMENT["secret"], settings.ENVIRONMENT["certificate_password"]}
