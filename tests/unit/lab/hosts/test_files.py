@@ -59,10 +59,17 @@ def test_anything_wider_walks_the_disk(host: LabHost, walks: list[float], wql: s
     assert walks == [module.WALK_SECONDS]
 
 
-@pytest.mark.parametrize("path", [r"'\Keys\\'", r"'\\Keys\'", r"'\\\Keys\\'"])
-def test_a_backslash_that_nobody_doubled_is_refused(host: LabHost, path: str) -> None:
+@pytest.mark.parametrize(
+    "wql",
+    [
+        r"SELECT Name FROM CIM_DataFile WHERE Drive='C:' AND Path='\Keys\\'",
+        r"SELECT Name FROM CIM_DataFile WHERE Drive='C:' AND Path='\\Keys\'",
+        r"SELECT Name FROM CIM_DataFile WHERE Drive='C:' AND Path='\\\Keys\\'",
+    ],
+)
+def test_a_backslash_that_nobody_doubled_is_refused(host: LabHost, wql: str) -> None:
     with pytest.raises(FaultError):
-        names(host, "SELECT Name FROM CIM_DataFile WHERE Drive='C:' AND Path=" + path)
+        names(host, wql)
 
 
 class Played:
