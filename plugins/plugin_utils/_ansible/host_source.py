@@ -51,6 +51,7 @@ class HostSource:
             state=StoreState.SEARCHED if not states else next(iter(states)) if len(states) == 1 else StoreState.PARTIAL,
             reason=next((answer.reason for answer in answers.values() if answer.reason), ""),
             problems=tuple(problem for answer in answers.values() for problem in answer.problems),
+            asked=bool(hosts),
         )
 
     def values(self, candidates: Sequence[Candidate]) -> Iterator[CandidateValue]:

@@ -34,6 +34,7 @@ _LISTED = 10
 _ATTEMPTED = "find the recovery key"
 RECOVERY_PASSWORD = "recovery_password"
 _GUID_LENGTH = 36
+_NOT_ASKED = "no computer was asked, as the term names none of the inventory"
 
 
 class Match(StrEnum):
@@ -315,7 +316,9 @@ def _newest(term: Term, records: Sequence[KeyRecord]) -> KeyRecord:
 
 
 def _nothing(term: Term, answers: Sequence[SourceAnswer], unsearched: Mapping[str, str]) -> KeywardError:
-    if unsearched:
+    silent = {answer.source: _NOT_ASKED for answer in answers if not answer.asked}
+    if unsearched or (silent and len(silent) == len(answers)):
+        unsearched = {**unsearched, **silent}
         searched = [answer.source for answer in answers if answer.source not in unsearched]
         told = "; ".join(f"{source}: {reason.rstrip('. ')}" for source, reason in unsearched.items())
         nowhere = f"nothing was found in {' and '.join(searched)}, and " if searched else ""
@@ -338,18 +341,19 @@ def _nothing(term: Term, answers: Sequence[SourceAnswer], unsearched: Mapping[st
     return NoSuchKeyError(
         _ATTEMPTED,
         target=shown(term),
-        meaning=f"there is none in {' or '.join(answer.source for answer in answers) or 'no source'}{beside}",
+        meaning=f"there is none in {' or '.join(answer.source for answer in answers if answer.asked) or 'no source'}{beside}",
         remedy=_remedy(term),
     )
 
 
 def _problems(answers: Iterable[SourceAnswer]) -> str:
     """What could not be used beside it, as the key may be in there."""
+    silent = "".join(f"; {answer.source}: {_NOT_ASKED}" for answer in answers if not answer.asked)
     found = [f"{problem.where}: {problem.text}" for answer in answers for problem in answer.problems]
     if not found:
-        return ""
+        return silent
     more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"; {len(found)} things could not be used ({'; '.join(found[:3])}{more})"
+    return f"{silent}; {len(found)} things could not be used ({'; '.join(found[:3])}{more})"
 
 
 def _remedy(term: Term) -> str:

@@ -130,6 +130,7 @@ class SourceAnswer:
     """What one source has for the terms, by their ``text``.
 
     ``state`` and ``reason`` as in a :class:`~.model.StoreReading`: with anything but searched, what was not found is unknown.
+    ``asked`` False: the terms name nothing that this source could be asked about (a computer, for the source host), so it says nothing.
     """
 
     source: str
@@ -137,6 +138,7 @@ class SourceAnswer:
     state: StoreState = StoreState.SEARCHED
     reason: str = ""
     problems: tuple[SourceProblem, ...] = ()
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

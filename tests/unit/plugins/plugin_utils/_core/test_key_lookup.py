@@ -376,3 +376,15 @@ def test_the_newest_never_decides_between_owners_of_one_name(source: str) -> Non
     assert [found.key_id for found in chosen(Match.NEWEST, own, replace(other, owner_id="one"))] == [KEYS[1]]
     assert [found.key_id for found in chosen(Match.NEWEST, own, replace(other, deleted_owner=True))] == [KEYS[0]]
     assert [found.key_id for found in chosen(Match.NEWEST, own, other, lists=[listed(0, 1)])] == [KEYS[1]]
+
+
+def test_a_source_that_had_nothing_to_ask_says_nothing() -> None:
+    """No key ID is looked for on a whole fleet: that no host was asked does not mean that none has it."""
+    term = parse_term("12345678")
+    host = SourceAnswer(source="host", asked=False)
+    with pytest.raises(CouldNotLookError, match=r"it is not known whether there is one.*host: no computer was asked"):
+        choose(term, (), [host], Match.SINGLE)
+    with pytest.raises(NoSuchKeyError, match=r"there is none in ad; host: no computer was asked"):
+        choose(term, (), [host, SourceAnswer(source="ad")], Match.SINGLE)
+    with pytest.raises(CouldNotLookError, match=r"ad: it is down; host: no computer was asked"):
+        choose(term, (), [host, SourceAnswer(source="ad", state=StoreState.DOWN, reason="it is down")], Match.SINGLE)
