@@ -13,6 +13,7 @@ import os
 import re
 import socket
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
 from . import audit_failures as failures
@@ -105,5 +106,7 @@ def _send_tcp(target: tuple[str, int], messages: list[bytes]) -> None:
         connection.sendall(b"".join(messages))
         connection.shutdown(socket.SHUT_WR)
         # the other side's end: a service that drops the connection at once shows here, not always before
+        deadline = monotonic() + SECONDS
         while connection.recv(4096):
-            pass
+            if monotonic() > deadline:
+                raise TimeoutError

@@ -209,3 +209,27 @@ def test_without_a_file_the_lookups_of_a_task_count_together(service: tuple[str,
         disclosure.lookup_disclosure({}, params, "recovery_key").disclose(Secret(VALUE), **ABOUT)
     sent = [service[1].recv(65536).partition(b": ")[2] + b"\n" for _message in range(3)]
     assert ChainReader().read(sent).intact, "one chain"
+
+
+def test_a_service_that_talks_without_end_is_not_listened_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_syslog, "SECONDS", 0.2)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            connection, _peer = server.accept()
+            with connection:
+                while not over.wait(0.02):
+                    connection.sendall(b"x")
+
+        speaker = threading.Thread(target=babble, daemon=True)
+        speaker.start()
+        watchdog = threading.Timer(5, over.set)
+        watchdog.start()
+        try:
+            with pytest.raises(AuditError, match="did not take it within"):
+                send(f"tcp://127.0.0.1:{server.getsockname()[1]}", [b"{}"], now=NOW)
+        finally:
+            watchdog.cancel()
+            over.set()
+            speaker.join(5)
