@@ -63,6 +63,8 @@ options:
       - Give what opens the old sealing as well as the new one. The new file is written, read back, opened and compared before it takes the
         place of the old one. If the task is interrupted, every key is in a file that the old or the new secret opens.
       - What was sealed anew counts as a copy again once a later run opened it.
+      - Others than before may open what is sealed anew, so each key passes the disclosure gate once more, with O(reason) and
+        O(max_reveals).
     type: bool
     default: false
   verify:
@@ -149,6 +151,9 @@ EXAMPLES = r"""
       path: /srv/keyward/copy
       vault_id: bitlocker2026
       persistent: true
+    reason: Yearly change of the password
+    audit_file: /var/log/keyward/audit.jsonl
+    max_reveals: 50000
 """
 
 RETURN = r"""

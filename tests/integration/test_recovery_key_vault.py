@@ -132,10 +132,12 @@ def test_a_second_time_changes_nothing_and_reads_nothing(first: Run, second: Run
     for run in (first.result("all again"), second.result("all")):
         assert (run["changed"], run["copied"], run["files"]) == (False, [], [])
     records = [json.loads(line) for line in copies.audit.read_text(encoding="utf-8").splitlines()]
-    given = [record for record in records if record.get("action") == "copy"]
+    given = [record for record in records if record.get("action") == "copy" and record["task"] != "rekey"]
     # each distinct password once: what both directories agree on is one, what they disagree on two
     assert len(given) == len({(record["key_id"], record["source"], record["task"]) for record in given})
     assert not [record for record in given if record["task"] == "all again"]
+    # sealed anew, for whoever has the new password: once more, each
+    assert [record["source"] for record in records if record.get("task") == "rekey"] == ["vault"] * second.result("all")["copy"]["keys"]
 
 
 def test_only_a_later_run_verifies(first: Run, second: Run) -> None:

@@ -182,21 +182,31 @@ class CopyRun:
             return key
         first = key.origins[0]
         sources = "+".join(dict.fromkeys(origin.source for origin in key.origins))
+        return replace(key, value=self._pass(key, key.value, owner=first.location or machine.label, source=sources))
+
+    def _pass(self, key: KeyCopy, value: Secret[str], *, owner: str, source: str) -> Secret[str]:
         try:
-            value = self.gate.disclose(key.value, key_id=key.key_id, owner=first.location or machine.label, source=sources, action="copy")
+            return Secret(self.gate.disclose(value, key_id=key.key_id, owner=owner, source=source, action="copy"))
         except KeywardError as problem:
             raise StoppedError("copy a recovery password", target=key.key_id) from problem
-        return replace(key, value=Secret(value))
 
     # --- looking after what is there ------------------------------------------------------------------------------------------------------
 
     def rekey(self, outcome: Outcome) -> None:
-        """Seal anew what is not sealed as the options say."""
+        """Seal anew what is not sealed as the options say: for others than before, so each key passes the gate once more."""
         for stem, state in list(self.writer.catalogue.states.items()):
             try:
-                outcome.rekeyed += rekey(self.writer, stem, check_mode=self.check_mode).files
+                outcome.rekeyed += rekey(self.writer, stem, check_mode=self.check_mode, passing=self._passed_on).files
+            except StoppedError as stopped:
+                outcome.stopped = stopped.__cause__ if isinstance(stopped.__cause__, KeywardError) else stopped
+                return
             except KeywardError as problem:
                 outcome.missing.append(Shortcoming(computer=state.machine.label, text=str(problem)))
+
+    def _passed_on(self, copies: MachineCopies, name: str) -> None:
+        for key in copies.keys:
+            if key.value is not None:
+                self._pass(key, key.value, owner=f"{copies.machine.label}, {name}", source="vault")
 
     def verify(self, outcome: Outcome, *, again: bool) -> None:
         """Open what earlier runs wrote and nobody opened since."""

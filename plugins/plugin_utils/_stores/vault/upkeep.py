@@ -9,7 +9,7 @@ only who can open the new sealing may seal anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -103,7 +103,15 @@ def _lost(writer: VaultWriter, name: str) -> SealError:
     )
 
 
-def rekey(writer: VaultWriter, stem: str, *, check_mode: bool = False) -> Checked:
+#: told what of which file is to be sealed for others than before; whatever it raises leaves the file as it is
+Passing = Callable[[MachineCopies, str], None]
+
+
+def _unseen(_copies: MachineCopies, _name: str) -> None:
+    return None
+
+
+def rekey(writer: VaultWriter, stem: str, *, check_mode: bool = False, passing: Passing = _unseen) -> Checked:
     """Seal anew what is not sealed as the options say now. The copies then count as unverified, until a later run opened them.
 
     Raises:
@@ -121,7 +129,7 @@ def rekey(writer: VaultWriter, stem: str, *, check_mode: bool = False) -> Checke
         stale = [name for name in sorted({*state.parts, *state.unknown}) if not _is_current(writer, state, name)]
         if not check_mode:
             for name in stale:
-                _reseal(writer, state, name)
+                _reseal(writer, state, name, passing)
             writer.write_card(state)
         writer.catalogue.know(state)
     return Checked(stem=stem, files=tuple(stale), unverified=tuple(item.key.key_id for item in state.keys if item.verified_at is None))
@@ -138,10 +146,11 @@ def _is_current(writer: VaultWriter, state: MachineState, name: str) -> bool:
     return state.parts[name].sealed_for == sealer.sealed_for if opens is None else opens
 
 
-def _reseal(writer: VaultWriter, state: MachineState, name: str) -> None:
+def _reseal(writer: VaultWriter, state: MachineState, name: str, passing: Passing) -> None:
     where = str(writer.folder.path / name)
     data = read_sealed(writer.folder.path, name)
     copies = state.opened.get(name) or open_part(writer.sealers, data, where)
+    passing(copies, name)
     if name.endswith(ENDINGS[writer.sealer.name]) and sealing_of(data) == writer.sealer.name:
         state.unknown.pop(name, None)
         writer.write_part(state, name, copies)

@@ -251,3 +251,26 @@ class TestGrouping:
 def test_each_shortcoming_is_told_once() -> None:
     same = Shortcoming(text="x", source="ad")
     assert len(by_computer([same, replace(same)])) == 1
+
+
+def test_what_is_sealed_for_others_passes_the_gate_once_more(ground: Ground) -> None:
+    """Otherwise whoever may run the module would have every key sealed to a key of his own, without a reason and without a record."""
+    ground.copy(candidate(1), candidate(2), candidate(3, owner=2))
+
+    def rekeyed(gate: Gate) -> Outcome:
+        other = vault("newer", "new", vault_id="newer")
+        writer = copies.writer(ground.folder, other, run="run 9")
+        outcome = Outcome()
+        CopyRun(writer=writer, gate=gate, now=T0 + timedelta(days=9), check_mode=False).rekey(outcome)
+        return outcome
+
+    before = {path.name: path.read_bytes() for path in ground.folder.iterdir()}
+    refused = rekeyed(Gate(0))
+    assert refused.rekeyed == []
+    assert "max_reveals is spent" in str(refused.stopped)
+    assert {path.name: path.read_bytes() for path in ground.folder.glob("*.yml")} == {n: d for n, d in before.items() if n.endswith(".yml")}
+    gate = Gate()
+    assert len(rekeyed(gate).rekeyed) == 2
+    assert sorted(gate.given) == [(guid(number), "vault", "copy") for number in (1, 2, 3)]
+    again = Gate()
+    assert (rekeyed(again).rekeyed, again.given) == ([], [])
