@@ -36,8 +36,8 @@ options:
     description:
       - What to do where several keys fit.
       - V(single) is an error that lists them, by key ID, owner, date and source.
-      - V(newest) takes the one that a directory got last. Dates in names or files count only where no directory says one. It is an error where
-        the keys lie under more than one owner, or were asked for by their IDs.
+      - V(newest) takes the one that a directory got last. Dates in names or files count only where no directory says one. It is an error
+        where the keys lie under more than one owner, or were asked for by their IDs.
       - V(all) takes every one.
       - With V(single) and V(newest) a key that the computer itself lists goes before those that it does not, and a key whose owner is
         deleted comes last. That does not hold for terms that are key IDs.

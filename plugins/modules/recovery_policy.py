@@ -138,7 +138,8 @@ policy:
   description: What RV(after) means, by the kind of drive.
   returned: success
   type: dict
-  sample: {"os": {"configured": true, "key_package": true, "recovery_password_use": "required", "require_backup": true, "store_in_ad": true}}
+  sample:
+    os: {"configured": true, "key_package": true, "recovery_password_use": "required", "require_backup": true, "store_in_ad": true}
 cautions:
   description: What to know of the policy that results although nothing is wrong with it. Each is also a warning when something changed.
   returned: success
