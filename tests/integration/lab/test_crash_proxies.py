@@ -33,6 +33,7 @@ from ansible_collections.keyward.bitlocker.tests.lab.directory import layout
 from ansible_collections.keyward.bitlocker.tests.lab.lab import Lab, LabOptions
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabEntraDevice
 from ansible_collections.keyward.bitlocker.tests.unit.lab.hosts.raw import Answer, Message
+from ldap3.core.exceptions import LDAPExceptionError
 
 TENANT = "5b1f6c3e-0d5a-4c1e-9a53-6f1f3a2b9d10"
 ADD = "ProtectKeyWithNumericalPassword"
@@ -121,7 +122,7 @@ def test_the_directory_refuses_lies_and_breaks_off(proxies: CrashProxies, kind: 
     assert connection.bind()
     asked = (layout.base_dn(lab.estate.realm), "(objectClass=msFVE-RecoveryInformation)")
     if kind == LOST:
-        with pytest.raises(ldap3.core.exceptions.LDAPExceptionError):
+        with pytest.raises(LDAPExceptionError):
             connection.search(*asked)
     else:
         connection.search(*asked)

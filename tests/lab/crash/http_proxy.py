@@ -47,9 +47,10 @@ class Cutter:
         self._buffer = b""
 
     def next(self) -> HttpMessage | None:
-        """The next message; None at the end, also in the middle of one."""
+        """The next message, cut short where the stream ends in its body; None at the end."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._more():
+                self._buffer = b""
                 return None
         head, _unused, rest = self._buffer.partition(b"\r\n\r\n")
         head += b"\r\n\r\n"
@@ -57,6 +58,7 @@ class Cutter:
         length = int(found[1]) if found else 0
         while len(rest) < length:
             if not self._more():
+                self._buffer = b""
                 return HttpMessage(head=head, body=rest)
             rest = self._buffer[len(head) :]
         self._buffer = rest[length:]
