@@ -67,13 +67,15 @@ class FileSearch:
         listed = self._ask("user profiles", lambda: self._list(PROFILES, MAX_PROFILES, "user profiles"))
         found: list[str] = [rf"{system_drive}\Users\Public" + "\\"] if system_drive else []
         for profile in listed or ():
-            if profile.boolean("Special"):
+            try:
+                text = None if profile.boolean("Special") else bounded(profile.string("LocalPath"), "LocalPath") or "(no path)"
+            except KeywardError as error:
+                self._leave("user profiles", error)
                 continue
-            text = bounded(profile.string("LocalPath"), "LocalPath")
             path = folder(text) if text else None
-            if path is None:
-                self.not_searched[text or "a profile without a path"] = "it is no path of a local folder"
-            elif path not in found:
+            if text and path is None:
+                self.not_searched[text] = "it is no path of a local folder"
+            elif path is not None and path not in found:
                 found.append(path)
         return [path for profile_path in found for path in self._usual(profile_path)]
 
@@ -83,9 +85,14 @@ class FileSearch:
         listed = None if self._refuses(profile) else self._ask(what, partial(self._list, wql, MAX_FOLDERS, what))
         if listed is None:
             return [profile, *(f"{profile}{name}\\" for name in (*USUAL_FOLDERS, ONEDRIVE))]
-        below = sorted({name.rpartition("\\")[2].casefold() for one in listed if (name := bounded(one.string("Name"), "Name"))})
+        below: set[str] = set()
+        for one in listed:
+            try:
+                below.add((bounded(one.string("Name"), "Name") or "").rpartition("\\")[2].casefold())
+            except KeywardError as error:
+                self._leave(what, error)
         chosen = [profile]
-        for name in below:
+        for name in sorted(below):
             if name in USUAL_FOLDERS:
                 chosen.append(f"{profile}{name}\\")
             elif name.startswith(ONEDRIVE):

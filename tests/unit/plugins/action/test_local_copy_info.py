@@ -15,6 +15,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows import 
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.port import AnswerTimeoutError
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
 from ansible_collections.keyward.bitlocker.tests.lab.hosts.classes import files as lab_files
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.profiles import WIRE_FORMS
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabFile, LabVolume
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.lab_host import (
     LabTransport,
@@ -241,9 +242,32 @@ def test_profiles_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None
     assert "C:\\Users\\ada\\*" in {one["path"] for one in result["not_searched"]}
 
 
-@pytest.mark.parametrize("profile", ["ws2012r2", "ws2022", "win10_22h2"])
-def test_every_windows(monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
-    assert Ground(monkeypatch, profile=profile).run()["summary"]["files"] == 7
+@pytest.mark.parametrize(
+    ("honest_text", "broken", "noted"),
+    [
+        (b"<Special>false", b"<Special>maybe", "user profiles"),
+        (b"<Name>c:\\users\\ada\\", b"<Name><b/>", "C:\\Users\\ada\\*"),
+        (b"<FileSize>1374", b"<FileSize>much", "D:\\"),
+        (b"<LocalPath>C:\\Users\\ada", b"<LocalPath>\\\\server\\ada", r"\\server\ada"),
+    ],
+)
+def test_values_of_other_types_lose_no_more_than_themselves(
+    monkeypatch: pytest.MonkeyPatch, honest_text: bytes, broken: bytes, noted: str
+) -> None:
+    ground = Ground(monkeypatch)
+    honest = ground.transport.send
+    ground.transport.send = lambda envelope: honest(envelope).replace(honest_text, broken)  # type: ignore[method-assign]  # other types
+    result = ground.run()
+    assert "failed" not in result, result
+    assert noted in {one["path"] for one in result["not_searched"]}
+    assert f"d:\\{BEK_D}.bek" in {one["path"] for one in result["files"]}
+
+
+@pytest.mark.parametrize(
+    ("profile", "wire_form"), [("ws2012r2", "modern"), ("ws2022", "modern"), *(("win10_22h2", form) for form in sorted(WIRE_FORMS))]
+)
+def test_every_windows_in_every_form(monkeypatch: pytest.MonkeyPatch, profile: str, wire_form: str) -> None:
+    assert Ground(monkeypatch, profile=profile, wire_form=wire_form).run()["summary"]["files"] == 7
 
 
 def test_a_host_that_cannot_be_observed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.keyward.bitlocker.plugins.action import recovery_policy
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.port import ConnectionLostError
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._windows.wsman.session import Session
+from ansible_collections.keyward.bitlocker.tests.lab.hosts.profiles import WIRE_FORMS
 from ansible_collections.keyward.bitlocker.tests.lab.model import LabHost
 from ansible_collections.keyward.bitlocker.tests.unit.plugins.plugin_utils._windows.lab_host import LabTransport, lab_computer, lab_volume
 
@@ -202,9 +203,25 @@ def test_a_host_that_says_yes_and_does_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert ground.writes.count("SetDWORDValue") == 3 * 5
 
 
-@pytest.mark.parametrize("wire_form", ["modern"])
-@pytest.mark.parametrize("profile", ["ws2012r2", "ws2016", "ws2022", "win11_25h2"])
-def test_every_windows(monkeypatch: pytest.MonkeyPatch, profile: str, wire_form: str) -> None:
+def test_a_value_of_another_type_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground = Ground(monkeypatch, {"OSRecovery": "1", "osrecoverypassword": 1, "RecoveryKeyMessage": "call us"})
+    result = ground.run(os={"store_in_ad": True})
+    assert {"value": "OSRecovery", "before": "1", "after": 1} in result["changes"]
+    assert ground.host.fve_policy == {
+        "OSRecovery": 1,
+        "osrecoverypassword": 1,
+        "RecoveryKeyMessage": "call us",
+        "OSActiveDirectoryBackup": 1,
+        "OSActiveDirectoryInfoToStore": 1,
+        "OSRecoveryKey": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("profile", "wire_form"),
+    [("ws2012r2", "modern"), ("ws2016", "modern"), ("ws2022", "modern"), *(("win11_25h2", form) for form in sorted(WIRE_FORMS))],
+)
+def test_every_windows_in_every_form(monkeypatch: pytest.MonkeyPatch, profile: str, wire_form: str) -> None:
     ground = Ground(monkeypatch, {"UseTPM": 2}, profile=profile, wire_form=wire_form)
     first = ground.run(os=WHOLE, fixed=WHOLE)
     assert first["changed"], first
