@@ -228,3 +228,13 @@ def test_a_distinguished_name_as_text_is_one_name(tmp_path: Path, name: str) -> 
     assert values["other"] == name.split(",")
     assert spec.validate({"computer": "pc01,pc02"}).values["computer"] == ["pc01", "pc02"]
     assert spec.validate({"computer": [name, "pc02"]}).values["computer"] == [name, "pc02"]
+
+
+def test_two_options_may_share_one_mapping(tmp_path: Path) -> None:
+    """A YAML alias: Ansible's validator writes defaults into suboptions, and took its own None for a choice of the second option."""
+    inner = {"use": {"description": "x", "type": "str", "choices": ["yes", "no"]}, "store": {"description": "x", "type": "bool"}}
+    documented = {name: {"description": "x", "type": "dict", "suboptions": inner} for name in ("os", "fixed")}
+    shared = {"store": True}
+    values = derive(tmp_path, documented).validate({"os": shared, "fixed": shared}).values
+    assert values == {"os": {"store": True, "use": None}, "fixed": {"store": True, "use": None}}
+    assert shared == {"store": True}
