@@ -40,6 +40,7 @@ EXITS = {
     ("plugin_utils/_core/key_proof/unsealing.py", "recovery_password_key"): "the stretch; the result is a Secret again",
     ("plugin_utils/_core/key_proof/unsealing.py", "unwrap"): "the key: to AES-CCM",
     ("plugin_utils/_core/proof_plan.py", "datum_digest"): "finding a protector in its package; the digest is of what is wrapped",
+    ("plugin_utils/_ansible/repair_proofs.py", "written_at"): "finding a protector in its package; the result is a time",
     ("plugin_utils/_ansible/repair_proofs.py", "_digest"): "finding a protector in its package; the digest is of what is wrapped",
     ("plugin_utils/_core/recovery_password.py", "to_binary"): "arithmetic on the digits; the result is a Secret again",
     ("plugin_utils/_core/recovery_password.py", "from_binary"): "arithmetic on the bytes; the result is a Secret again",

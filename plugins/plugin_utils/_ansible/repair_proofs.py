@@ -36,6 +36,8 @@ class RepairProofs:
         self._known: dict[tuple[str, str], list[tuple[Secret[str], Proof]]] = {}
         #: why values could not be read or proven, by store and key ID, as of the last view
         self.reasons: dict[tuple[str, str], str] = {}
+        #: when the newest entry was made, by store and key ID, as of the last view
+        self.created: dict[tuple[str, str], datetime] = {}
 
     def states(
         self, volume: EncryptableVolume, protector_id: str, key_id: str, held: Mapping[str, tuple[StoreReading, Mapping[str, Entry | str]]]
@@ -72,11 +74,14 @@ class RepairProofs:
         trouble: str,
     ) -> EntryState:
         self.reasons.pop((store, key_id), None)
+        self.created.pop((store, key_id), None)
         place = Place("", volume.device_id)
         told: dict[EntryRef, ReadValue] = {}
         made: dict[tuple[EntryRef, str, Place], EntryProof] = {}
         numbers: list[Secret[str]] = []
         for entry in _of_key(reading.entries, key_id):
+            if entry.created is not None:
+                self.created[store, key_id] = max(entry.created, self.created.get((store, key_id), entry.created))
             value = values.get(entry.entry_id, "its value was not read")
             if isinstance(value, str) or value.value is None:
                 self.reasons[store, key_id] = value if isinstance(value, str) else "it came without a value"
@@ -115,6 +120,14 @@ class RepairProofs:
 
 def _of_key(entries: Iterable[Entry], key_id: str) -> list[Entry]:
     return [entry for entry in entries if key_id in entry.key_ids and entry.readable and not entry.deleted and not entry.defects]
+
+
+def written_at(volume: EncryptableVolume, protector_id: str, key_id: str) -> datetime | None:
+    """When Windows wrote a protector, by its key package; None where that does not tell."""
+    try:
+        return find_protector(key_package(volume, protector_id).reveal(), key_id).modified
+    except (KeywardError, NoProtectorError):
+        return None
 
 
 def _digest(package: Secret[bytes], key_id: str) -> str:

@@ -263,7 +263,7 @@ def result_of(rows: Sequence[dict[str, Any]], ended: Sequence[Repaired], *, diff
     """The task's result; failed where anything that was asked for is not proven at the end."""
     result: dict[str, Any] = {"changed": any(item.changed for item in ended), "volumes": list(rows)}
     if diff:
-        result["diff"] = [diff_of(item) for item in ended if item.before != item.after]
+        result["diff"] = [diff_of(item) for item in ended if item.steps or item.before != item.after]
     open_still = [row for row in rows if not row["done"]]
     if open_still:
         first = open_still[0]

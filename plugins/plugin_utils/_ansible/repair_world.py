@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from .._core.joins import AD, ENTRA
 from .._core.model import Entry, EntryState, ObservedVolume, ProtectorType, StoreReading
@@ -15,7 +16,7 @@ from .._windows import volume_changes, volume_now
 from .._windows.encryptable_volume import EncryptableVolume
 from .._windows.volume_now import ProtectorNow
 from .._windows.wsman.session import Session
-from .repair_proofs import RepairProofs
+from .repair_proofs import RepairProofs, written_at
 from .repair_stores import OwnStore
 
 Held = tuple[StoreReading, Mapping[str, Entry | str]]
@@ -100,6 +101,22 @@ class LiveVolume:
     def reason(self, store: str, key_id: str) -> str:
         """Why the last view could not prove what a store holds; empty where it could, or where nothing is there."""
         return self._proofs.reasons.get((store, key_id), "")
+
+    def made_at(self, key_id: str) -> tuple[datetime | None, str]:
+        """When a recovery password was made, and who says so: its key package, else Active Directory, else Entra ID."""
+        try:
+            told = written_at(self._volume(), self._seen[key_id].protector_id, key_id)
+        except KeywardError:
+            self._link.drop()
+            told = None
+        if told is not None:
+            return told, "key_package"
+        entries = [(moment, store) for store in (AD, ENTRA) if (moment := self.entry_made_at(store, key_id)) is not None]
+        return entries[0] if entries else (None, "")
+
+    def entry_made_at(self, store: str, key_id: str) -> datetime | None:
+        """When a store's newest entry of a key was made, by the last view."""
+        return self._proofs.created.get((store, key_id))
 
     def _do(self, step: Step) -> None:
         volume = self._volume()

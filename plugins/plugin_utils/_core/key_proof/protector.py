@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from .dataset import filetime
 from .datums import (
     AES_CCM_BOX,
     BACKUP_INFO,
@@ -56,7 +58,8 @@ class Protector:
     """What a VMK info datum holds. ``odd``: why it is not wholly understood; empty where every byte of it has a known meaning.
 
     ``salt`` None: there is no stretch, or more than one. ``wrapped``: the boxes that may hold the volume master key. ``sealed``: boxes that
-    it sealed in turn. ``digest`` is the SHA-256 of the datum: it names this very wrapping of the key, and nothing secret follows from it.
+    it sealed in turn. ``modified``: when it was last written, as it says itself. ``digest`` is the SHA-256 of the datum: it names this very
+    wrapping of the key, and nothing secret follows from it.
     """
 
     protection: int
@@ -66,6 +69,7 @@ class Protector:
     wrapped: list[Box] = field(default_factory=list)
     sealed: list[Box] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    modified: datetime | None = None
 
     def note(self, reason: str) -> None:
         """Remember why the datum is not wholly understood; the first few reasons are enough."""
@@ -103,10 +107,10 @@ def find_protector(data: bytes, key_id: str) -> Protector:
 
 
 def _take_apart(datum: Datum) -> Protector:
-    _guid, _time, unknown, protection = _VMK_FIXED.unpack_from(datum.body)
+    _guid, modified, unknown, protection = _VMK_FIXED.unpack_from(datum.body)
     size = HEADER.size + len(datum.body)
     digest = hashlib.sha256(HEADER.pack(size, datum.role, datum.type, datum.flags) + datum.body).hexdigest()
-    protector = Protector(protection=protection, digest=digest)
+    protector = Protector(protection=protection, digest=digest, modified=filetime(modified))
     if unknown or datum.flags not in _FLAGS:
         protector.note(f"its head has an unknown mark ({unknown:#x}, flags {datum.flags:#x})")
     stretches = uses = 0

@@ -67,6 +67,15 @@ def intend(view: VolumeView, key_id: str, tag: str) -> Intent | Stop:
     return Intent(snapshot=view.key_ids - frozenset(begun), replaced=key_id, tag=tag)
 
 
+def is_outdated(view: VolumeView, intent: Intent) -> bool:
+    """Whether an intent of an earlier run speaks of a volume that is another one now, so that it must be thought anew."""
+    if view.obstacle() is not None:
+        return False
+    ours = frozenset(item.key_id for item in view.recovery_passwords if _is_made_for(item, intent))
+    gone = intent.snapshot - view.key_ids
+    return bool(view.key_ids - intent.snapshot - ours or gone - {intent.replaced} or (gone and not ours))
+
+
 def next_step(view: VolumeView, intent: Intent, tried: Tried = NOTHING_TRIED) -> Decision:
     """What to do now, from what was just read, the intent, and what this run has tried."""
     obstacle = view.obstacle()
