@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .._core.audit_chain import Head, Kind, genesis, parse, successor
-from .._core.redaction import Secret
+from .._core.redaction import Secret, without_recovery_passwords
 from .._errors import OptionError
-from .._stores.entra.answer import without_recovery_passwords
 from . import audit_failures as failures
 from . import audit_syslog
 from .audit_failures import AUDIT_FILE_VARIABLE, AUDIT_SYSLOG_VARIABLE, AuditError

@@ -5,11 +5,23 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Generic, SupportsIndex, TypeVar
 
 T = TypeVar("T", str, bytes)
 
 MASK = "<keyward secret>"
+#: eight groups of six digits, however they are kept apart
+_RECOVERY_PASSWORD = re.compile(r"(?<![0-9])[0-9]{6}(?:[^0-9A-Za-z]{0,3}[0-9]{6}){7}(?![0-9])", re.ASCII)
+_SHORTEST = 48
+
+
+def without_recovery_passwords(text: str) -> str:
+    """A text of somebody else's that is to be shown, with a mask in place of what looks like a recovery password.
+
+    A device or a file whose name somebody made its recovery password must not carry it into every report.
+    """
+    return _RECOVERY_PASSWORD.sub(MASK, text) if len(text) >= _SHORTEST else text
 
 
 class Secret(Generic[T]):

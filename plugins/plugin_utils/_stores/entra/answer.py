@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..._core.redaction import MASK
+from ..._core.redaction import without_recovery_passwords
 
 #: error codes and request IDs are shown only in this form: whatever else a peer writes there is none
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
-#: eight groups of six digits, however they are kept apart
-_RECOVERY_PASSWORD = re.compile(r"(?<![0-9])[0-9]{6}(?:[^0-9A-Za-z]{0,3}[0-9]{6}){7}(?![0-9])", re.ASCII)
-_SHORTEST = 48
 #: objects and lists in one answer; a page has a few thousand, and each takes many times its two bytes once it is read
 _MOST_CONTAINERS = 400_000
 
@@ -56,14 +53,6 @@ def _no_constant(name: str) -> None:
 def word(value: object) -> str:
     """A code or ID from a peer, empty where it is not a plain word, or looks like a recovery password."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) and without_recovery_passwords(value) == value else ""
-
-
-def without_recovery_passwords(text: str) -> str:
-    """A peer's text that is to be shown, with a mask in place of what looks like a recovery password.
-
-    A device whose name somebody made its recovery password must not carry it into every report.
-    """
-    return _RECOVERY_PASSWORD.sub(MASK, text) if len(text) >= _SHORTEST else text
 
 
 def error_code(answer: Answer) -> str:

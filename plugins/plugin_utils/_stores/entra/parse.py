@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..._core.model import Entry, Owner
-from .answer import without_recovery_passwords
+from ..._core.redaction import without_recovery_passwords
 
 STORE = "entra"
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from ..._core.key_files.contents import EXTERNAL_KEY, FileContents, FoundKey, Reading, cross_checked, is_pdf, of_pages, recognise
 from ..._core.key_search import Candidate, CandidateValue, SourceAnswer, SourceProblem, Term, TermKind
 from ..._core.model import StoreState
-from ..._core.redaction import Secret
+from ..._core.redaction import Secret, without_recovery_passwords
 from ..._errors import BadDataError, KeywardError
 from .pdf import PdfError, pdf_texts
 from .settings import FileSettings
@@ -105,7 +106,7 @@ class FileSource:
         return [_candidate(place, key) for place, key in zip(places, keys, strict=True)]
 
     def _judge(self, walk: Walk, reason: str) -> None:
-        self._state, self._reason = StoreState.SEARCHED, reason
+        self._state, self._reason = StoreState.SEARCHED, without_recovery_passwords(reason)
         if reason:
             self._state = StoreState.PARTIAL if walk.usable else StoreState.DOWN
 
@@ -117,7 +118,7 @@ class FileSource:
 
     def _tell(self, where: str, text: str) -> None:
         if len(self._problems) < MOST_PROBLEMS:
-            self._problems.append(SourceProblem(where=where, text=text))
+            self._problems.append(SourceProblem(where=_shown(where), text=text))
 
     def _value(self, candidate: Candidate, contents: dict[str, FileContents | KeywardError]) -> CandidateValue:
         place = candidate.handle
@@ -168,18 +169,27 @@ def _same_host(one: str, other: str) -> bool:
     return one.partition(".")[0] == other.partition(".")[0]
 
 
+def _shown(text: str) -> str:
+    """A name or a cell as it may be shown: people name files after the key in them, and a mapping may take the wrong column.
+
+    Two that differ in what is masked stay two: beside the mask stands a digest, of which as little is kept as of a mark (an eighth).
+    """
+    masked = without_recovery_passwords(text)
+    return text if masked == text else f"{masked} #{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
 def _candidate(place: _Place, key: FoundKey) -> Candidate:
-    path = place.found.path
+    path = _shown(place.found.path)
     return Candidate(
         key_id=key.key_id,
         source=SOURCE,
         owner=path,
         owner_id=path,
         location=f"{path}, {key.place}",
-        computers=(key.computer.lower(),) if key.computer else (),
-        serial=key.serial,
+        computers=(_shown(key.computer.lower()),) if key.computer else (),
+        serial=None if key.serial is None else _shown(key.serial),
         created=key.created,
-        volume=key.volume,
+        volume=None if key.volume is None else _shown(key.volume),
         volume_guid=key.volume_guid,
         readable=bool(key.mark),
         defects=key.defects,

@@ -148,6 +148,24 @@ def test_an_unreadable_file_never_hides_the_others(tree: Path, monkeypatch: pyte
     ]
 
 
+def test_what_is_named_after_its_key_does_not_carry_it_into_the_open(tmp_path: Path) -> None:
+    """What is known of a key is shown without a reason and without a record."""
+    for folder, key in (("a", KEY), ("b", LabKey(KEY.key_id, OTHER.password))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{key.password}.txt").write_text(saved(key), encoding="utf-8")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / f"{KEY.password}.pdf").write_bytes(b"%PDF-1.4 broken")
+    row = f"{THIRD.key_id},{THIRD.password},{THIRD.password},K{THIRD.password},{THIRD.password}"
+    (tmp_path / "wrong.csv").write_text(f"KeyID,RecoveryPassword,Serial,Computer,Volume\n{row}\n", encoding="utf-8")
+    reading = source(tmp_path)
+    answer = ask(reading, KEY.key_id, THIRD.key_id)
+    assert not any(key.password[:20] in repr(answer) for key in (KEY, OTHER, THIRD))
+    both = answer.found[KEY.key_id]
+    # they are still two files, and each is still read
+    assert len({candidate.location for candidate in both}) == 2
+    assert {found.value.reveal() for found in reading.values(both) if found.value} == {KEY.password, OTHER.password}
+
+
 def test_a_file_that_nobody_foresaw_never_hides_the_others(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree / "0-first.txt").write_text("odd", encoding="utf-8")
 
