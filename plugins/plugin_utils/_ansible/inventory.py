@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -91,7 +92,10 @@ class Inventory:
         found: dict[str, Term] = {}
         for name in hosts:
             for kind, word in self._also(name):
-                if word.lower() != term.word.lower():
+                if word.lower() == term.word.lower():
+                    continue
+                # what a host claims to be called need not be a name
+                with suppress(OptionError):
                     other = parse_term(f"{kind}:{word}")
                     found.setdefault(other.text.lower(), other)
         return list(found.values())

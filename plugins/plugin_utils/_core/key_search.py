@@ -13,7 +13,7 @@ from typing import Protocol
 
 from .._errors import KeywardError, OptionError
 from .model import StoreState
-from .redaction import Secret
+from .redaction import Secret, without_recovery_passwords
 
 #: the recovery screen shows the first eight digits of the key ID
 LEAST_DIGITS = 8
@@ -62,8 +62,11 @@ def parse_term(text: str) -> Term:
     """Read one term.
 
     Raises:
-        OptionError: it is empty, too long, or a ``key_id:`` of less than eight digits or with something that is no digit.
+        OptionError: it is empty, too long, a ``key_id:`` of less than eight digits or with something that is no digit, or a password.
     """
+    if without_recovery_passwords(text) != text:
+        # whatever was mixed up, it must not be repeated in messages and rows
+        raise _refusal(without_recovery_passwords(text), "it holds a recovery password, and a key is looked for by what names it")
     given = _KIND.fullmatch(text.strip())
     kind, word = (TermKind(given[1]), given[2].strip()) if given else (TermKind.ANY, text.strip())
     if not word or len(text) > MAX_TERM or "\0" in word:

@@ -182,6 +182,14 @@ def test_other_names_of_a_host_are_tried_where_its_own_finds_nothing() -> None:
     assert ad.asked == [["web1"], ["host:pc01.corp.example"], ["PC02"], ["web2"]]
 
 
+@pytest.mark.parametrize("claimed", ["x" * 600, PASSWORD, "a\0b"])
+def test_what_a_host_claims_to_be_called_ends_no_search(claimed: str) -> None:
+    variables = hostvars(pc01={"keyward_observation": observation("pc01", [], dns_name=claimed)}, pc02={})
+    found, problems = finder(FakeSource("ad", {"pc02": KEY}), **variables).find_each(["pc01", "pc02"])
+    assert [key.record.key_id for key in found] == [KEY]
+    assert isinstance(problems["pc01"], NoSuchKeyError)
+
+
 def test_a_serial_number_is_known_from_observations_of_the_play() -> None:
     variables = hostvars(pc01={"keyward_observation": observation("pc01", [], serial="5CD1234")}, pc02={})
     searching = finder(FakeSource("ad", {"pc01": KEY}), **variables)

@@ -32,7 +32,7 @@ from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.key_search
 )
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.model import StoreState
 from ansible_collections.keyward.bitlocker.plugins.plugin_utils._core.redaction import Secret
-from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import AuthorizationError, BadDataError, KeywardError
+from ansible_collections.keyward.bitlocker.plugins.plugin_utils._errors import AuthorizationError, BadDataError, KeywardError, OptionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -388,3 +388,10 @@ def test_a_source_that_had_nothing_to_ask_says_nothing() -> None:
         choose(term, (), [host, SourceAnswer(source="ad")], Match.SINGLE)
     with pytest.raises(CouldNotLookError, match=r"ad: it is down; host: no computer was asked"):
         choose(term, (), [host, SourceAnswer(source="ad", state=StoreState.DOWN, reason="it is down")], Match.SINGLE)
+
+
+@pytest.mark.parametrize("spelling", [PASSWORDS[0], PASSWORDS[0].replace("-", ""), f"host:{PASSWORDS[0]}", f"pc01 {PASSWORDS[0]}"])
+def test_a_password_in_the_place_of_a_term_is_not_repeated(spelling: str) -> None:
+    with pytest.raises(OptionError, match="it holds a recovery password") as raised:
+        parse_term(spelling)
+    assert "111111" not in str(raised.value) + repr(raised.value)
