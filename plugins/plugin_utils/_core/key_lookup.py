@@ -379,9 +379,16 @@ def agree(record: KeyRecord, values: Sequence[CandidateValue]) -> AgreedValue:
             "hand out a recovery key",
             target=record.key_id or record.owner,
             meaning=f"the sources do not agree on it: {' and '.join(places)} hold different passwords, and none was handed out",
-            remedy="Prove which one opens the disk (keyward.bitlocker.key_proof), or name the source to trust in the option sources.",
+            remedy=f"Prove which one opens the disk (keyward.bitlocker.key_proof), or {_way_out([found for found, _secret in read])}.",
         )
     return AgreedValue(secret=read[0][1], given=tuple(candidate for candidate, _secret in read), problems=problems)
+
+
+def _way_out(found: Sequence[Candidate]) -> str:
+    """Whoever may write under one computer object may put any key ID there: then it is the owner that tells them apart."""
+    if len({candidate.source for candidate in found}) == 1 and len({candidate.owner_id for candidate in found}) > 1:
+        return "ask by the name of the computer, which leaves other owners out"
+    return "name the source to trust in the option sources"
 
 
 def _unread(record: KeyRecord, problems: Sequence[CandidateValue]) -> KeywardError:

@@ -395,3 +395,13 @@ def test_a_password_in_the_place_of_a_term_is_not_repeated(spelling: str) -> Non
     with pytest.raises(OptionError, match="it holds a recovery password") as raised:
         parse_term(spelling)
     assert "111111" not in str(raised.value) + repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "owner", "way"), [("ad", "evil", "ask by the name of the computer"), ("entra", "evil", "name the source to trust")]
+)
+def test_a_planted_entry_of_the_same_id_has_a_way_out(source: str, owner: str, way: str) -> None:
+    (record,) = chosen(Match.ALL, candidate(0), candidate(0, source, owner_id=owner, location="elsewhere"), term=parse_term(KEYS[0]))
+    values = [CandidateValue(candidate=one, value=Secret(PASSWORDS[number])) for number, one in enumerate(record.candidates)]
+    with pytest.raises(DisagreementError, match=way):
+        agree(record, values)
