@@ -9,6 +9,7 @@ that a file that was cut or replaced in between is noticed: no proof, as who can
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -103,8 +104,11 @@ class AuditFile:
                     self._known = known if known.size == os.fstat(descriptor).st_size else None
                 finally:
                     os.close(descriptor)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
                 self._known = None
+                # a key that is read in vain leaves a record in Entra ID that nobody can explain
+                if not os.access(next(folder for folder in self.path.parents if folder.exists()), os.W_OK | os.X_OK):
+                    raise failures.system_failure(self.path, PermissionError(errno.EACCES, "")) from error
             except OSError as error:
                 self._known = None
                 raise failures.system_failure(self.path, error) from error

@@ -482,6 +482,20 @@ def test_looking_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_could_not_be_made_is_refused_before_a_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def access(path: Path, _mode: int) -> bool:
+        asked.append(path)
+        return False
+
+    # root may write everywhere
+    monkeypatch.setattr(os, "access", access)
+    with pytest.raises(AuditError, match="this account may not write to it; no key was handed out"):
+        AuditFile(tmp_path / "a" / "b" / "audit.jsonl").check("operator", 1, now=NOW, limit=1)
+    assert asked == [tmp_path]
+
+
 def test_lines_are_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     lines = append(path) + append(path)
