@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -158,3 +159,51 @@ def test_a_second_backup_changes_nothing() -> None:
     at = world(escrowed=False)
     assert back_up(at).changed
     assert not back_up(at).changed
+
+
+def test_a_step_of_which_nobody_sees_whether_it_was_done_is_uncertain_and_counts_as_a_change() -> None:
+    at = world()
+
+    class Gone(Meddled):
+        """The host answers no more after the first step."""
+
+        def view(self) -> VolumeView:
+            seen = super().view()
+            return replace(seen, locked=None, conversion=None, protectors=None) if self.asked else seen
+
+    ended = rotate(Gone(at, 1, "lost"), intent_for(at))
+    assert isinstance(ended.end, Stop)
+    assert [type(step) for step in ended.uncertain] == [AddRecoveryPassword]
+    assert (ended.steps, ended.changed) == ((), True)
+
+
+def test_what_is_uncertain_at_first_and_seen_later_is_done() -> None:
+    at = world(escrowed=False)
+
+    class Blind(Meddled):
+        """Of the store nobody can say anything once, just after the step whose answer was lost."""
+
+        def view(self) -> VolumeView:
+            at.down = {"ad"} if len(self.asked) == 1 and not self.looked else set()
+            self.looked = bool(self.asked)
+            return super().view()
+
+        looked = False
+
+    ended = back_up(Blind(at, 1, "lost"))
+    assert ended.end == Done()
+    assert ended.changed
+
+
+def test_a_store_in_which_nothing_can_be_told_to_be_the_computers_is_not_written_to_and_others_are() -> None:
+    at = world(escrowed=False)
+
+    class Barred(Meddled):
+        def view(self) -> VolumeView:
+            return replace(super().view(), barred={"ad": "several objects answer to its name"})
+
+    ended = back_up(Barred(at, 99, "error"))
+    assert isinstance(ended.end, Stop)
+    assert "several objects answer to its name" in ended.end.reason
+    assert ended.steps == (BackUp("entra", OLD),)
+    assert not ended.uncertain
