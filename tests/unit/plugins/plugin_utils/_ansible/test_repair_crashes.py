@@ -36,7 +36,8 @@ def matrix(clean: list[Exchange]) -> list[Mishap]:
     """All kinds at each exchange that changes something, those that differ at each that only reads, and whoever is asked away for long."""
     changing = {exchange.number for exchange in clean if exchange.changes}
     found = [item for item in cells(clean) if item.at in changing or item.kind in (KILLED_BEFORE, ERROR, LIED)]
-    return found + [Mishap(at=exchange.number, kind=LOST, times=4) for exchange in clean]
+    # four in a row reach whatever lies between two of these
+    return found + [Mishap(at=exchange.number, kind=LOST, times=4) for exchange in clean if exchange.changes or exchange.number % 4 == 0]
 
 
 def backing_up(folder: Path) -> Ground:
@@ -79,7 +80,7 @@ def test_whatever_goes_wrong_no_key_is_lost_and_the_next_run_finishes(operation:
         tried += 1
     changes = sum(exchange.changes for exchange in clean.fate.exchanges)
     assert changes == (2 if operation == "key_backup" else 4)
-    assert tried >= 3 * len(clean.fate.exchanges) + (len(KINDS) - 2) * changes
+    assert tried >= 2 * len(clean.fate.exchanges) + (len(KINDS) - 2) * changes
 
 
 def finished(operation: str, ground: Ground) -> bool:
