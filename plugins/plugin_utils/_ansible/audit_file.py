@@ -107,8 +107,10 @@ class AuditFile:
             except FileNotFoundError as error:
                 self._known = None
                 # a key that is read in vain leaves a record in Entra ID that nobody can explain
-                if not os.access(next(folder for folder in self.path.parents if folder.exists()), os.W_OK | os.X_OK):
-                    raise failures.system_failure(self.path, PermissionError(errno.EACCES, "")) from error
+                folder = next(folder for folder in self.path.parents if folder.exists())
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+                    raise failures.system_failure(self.path, OSError(number, "")) from error
             except OSError as error:
                 self._known = None
                 raise failures.system_failure(self.path, error) from error
