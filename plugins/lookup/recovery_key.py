@@ -22,7 +22,7 @@ options:
         a key ID (whole, or its first 8 or more characters), or a volume's GUID.
       - A term that can mean several things is looked for as each of them. Put its kind before it to say which one is meant, as in
         V(host:deadbeef), V(key_id:1a2b3c4d), V(device_id:…), V(serial:5CD1234) or V(volume:…).
-      - A serial number is known from observations of this play and from the second copy.
+      - A serial number is known from observations of this play, from tables and from the second copy.
       - Many terms in one call, or in one loop, cost one reading of metadata.
     type: list
     elements: str
@@ -54,6 +54,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+# each is recorded before it is returned: in audit_file, or as here in the file that KEYWARD_AUDIT_FILE names
 - name: Unlock a data volume with the key that the screen asks for
   ansible.windows.win_powershell:
     script: |
@@ -75,7 +76,7 @@ EXAMPLES = r"""
 - name: The newest key of each of several computers, with where it was found; the environment says how to reach both directories
   vars:
     found: >-
-      {{ query('keyward.bitlocker.recovery_key', 'pc01', 'pc02.corp.example', 'serial:5CD1234', sources=['ad', 'entra'],
+      {{ query('keyward.bitlocker.recovery_key', 'pc01', 'pc02.corp.example', sources=['ad', 'entra'],
                entra={'auth_method': 'certificate'}, match='newest', record=true, reason='Depot repair', ticket='CHG-42') }}
   ansible.builtin.copy:
     content: "{{ found | to_json }}"

@@ -23,7 +23,7 @@ options:
         a key ID (whole, or its first 8 or more characters), or a volume's GUID.
       - A term that can mean several things is looked for as each of them. Put its kind before it to say which one is meant, as in
         V(host:deadbeef), V(key_id:1a2b3c4d), V(device_id:…), V(serial:5CD1234) or V(volume:…).
-      - A serial number is known from observations of this play and from the second copy.
+      - A serial number is known from observations of this play, from tables and from the second copy.
       - A term that stands for no key fails the task, and so does one that stands for several unless O(match) decides.
     type: list
     elements: str
@@ -74,11 +74,12 @@ EXAMPLES = r"""
       auth_protocol: kerberos
     reveal: true
     reason: INC-4711, caller identified by the service desk
+    audit_file: /var/log/keyward/audit.jsonl
   register: revealed
 
 - name: Every key of several computers
   keyward.bitlocker.recovery_key_info:
-    terms: [pc01, pc02.corp.example, serial:5CD1234]
+    terms: [pc01, pc02.corp.example]
     match: all
     ad:
       domain: corp.example

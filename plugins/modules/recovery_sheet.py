@@ -111,7 +111,22 @@ EXAMPLES = r"""
     report_file: /var/lib/keyward/escrow-report.json
     reason: Yearly print for the safe
     ticket: CHG-100
+    audit_file: /var/log/keyward/audit.jsonl
     max_reveals: 40
+    ad:
+      domain: corp.example
+      auth_protocol: kerberos
+  delegate_to: localhost
+  run_once: true
+
+- name: One key for somebody without a terminal, sealed with the password of the vault ID helpdesk (run with --vault-id helpdesk@prompt)
+  keyward.bitlocker.recovery_sheet:
+    terms: 1A2B3C4D
+    dest: /srv/keyward/sheets
+    name: INC-4711
+    vault_id: helpdesk
+    reason: INC-4711, caller identified by the service desk
+    audit_file: /var/log/keyward/audit.jsonl
     ad:
       domain: corp.example
       auth_protocol: kerberos
