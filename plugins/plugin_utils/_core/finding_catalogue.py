@@ -15,7 +15,7 @@ from types import MappingProxyType
 from .model import Severity
 
 _H, _M, _L, _I = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
-_BACK_UP = "manage-bde -protectors -adbackup (AD) or BackupToAAD-BitLockerKeyProtector (Entra)"
+_BACK_UP = "keyward.bitlocker.key_backup, or manage-bde -protectors -adbackup (AD) or BackupToAAD-BitLockerKeyProtector (Entra)"
 
 
 @dataclass(frozen=True, slots=True)

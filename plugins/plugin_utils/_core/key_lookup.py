@@ -359,7 +359,10 @@ def _problems(answers: Iterable[SourceAnswer]) -> str:
 def _remedy(term: Term) -> str:
     if term.kind is TermKind.KEY_ID or (term.guid is None and term.digits is not None):
         return "Compare the key ID with the screen, and look whether another domain, tenant or file has it."
-    return "Look for a typing error, and whether another domain, tenant or file has it."
+    return (
+        "Look for a typing error, for the name that the device itself bears there (Entra ID), and whether another domain, tenant or file"
+        " has it; or ask by the key ID on the screen."
+    )
 
 
 def agree(record: KeyRecord, values: Sequence[CandidateValue]) -> AgreedValue:

@@ -34,8 +34,8 @@ _SQUARE = 46 * MM
 _BARS, _BARS_HEIGHT = 140 * MM, 20 * MM
 _GREY = 0.27
 #: lines of one fact at most, and the room that all of them have beside the QR code
-_FACT_LINES = 4
-_FACTS_HEIGHT = 62 * MM
+_FACT_LINES = 6
+_FACTS_HEIGHT = 100 * MM
 #: longer texts have no place anyway
 _LONGEST = 500
 

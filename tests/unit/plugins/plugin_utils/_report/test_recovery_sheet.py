@@ -121,6 +121,25 @@ def test_letters_that_the_fonts_of_a_pdf_do_not_have_are_named() -> None:
     assert "[U+001B]" in text
 
 
+def test_the_facts_of_an_ordinary_key_are_whole_in_the_pdf() -> None:
+    facts = {
+        "Computer": "desktop-0123456789ab.clients.corp.example",
+        "Also known as": "DESKTOP-0123456789AB, inventory name desktop47",
+        "Drive": "C: (operating system), volume 5d2e7c1a-0000-4000-8000-000000000001",
+        "Serial number": "5CD1234XYZ",
+        "Created": "2026-01-02 03:04 UTC",
+        "Found in": "Active Directory (CN=DESKTOP-0123456789AB,OU=Clients,DC=corp,DC=example) and Entra ID (DESKTOP-0123456789AB)",
+        "Proof": "opened the live volume's key on 2026-11-22 10:00 UTC",
+        "State": "the computer lists this protector now",
+    }
+    text = page_text(sheet_pdf.render(sheet(key(**facts))))
+    assert "\u2026" not in text
+    plain = "".join(text.split())
+    for fact in facts.values():
+        assert "".join(fact.split()) in plain, fact
+    assert "for the safe" in text
+
+
 def test_facts_without_end_leave_room_for_what_matters() -> None:
     facts = {f"Fact {number}": f"{number}" + "x" * 3000 for number in range(8)}
     rendered = sheet_pdf.render(sheet(key(computer="y" * 400, **facts), reason="z " * 500))
