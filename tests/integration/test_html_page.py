@@ -48,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for computer in now["computers"][:30]:
         for volume in computer["volumes"]:
             volume["verdict"] = {"escrowed": "unescrowed", "unescrowed": "escrowed"}.get(volume["verdict"], volume["verdict"])
+    now["trend"] = trend(now)
     (path / "report.json").write_text(json.dumps(now), encoding="utf-8")
     (path / "report.html").write_text(html.render(now, load_assets(), before), encoding="utf-8")
     (path / "large.html").write_text(html.render(sample.volumes(20_000), load_assets()), encoding="utf-8")
@@ -57,6 +58,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+
+
+def trend(document: dict[str, Any]) -> dict[str, Any]:
+    """What a ledger of two months says: a run a day, in one of which nothing could be looked at."""
+    verdicts = document["summary"]["verdicts"]
+    runs = [
+        {
+            "at": f"2026-{9 + day // 30:02}-{1 + day % 30:02}T12:00:00Z",
+            "verdicts": {"unknown": 300} if day == 20 else verdicts | {"unescrowed": verdicts.get("unescrowed", 0) + 60 - day},
+            "computers": 300,
+            "observed": 290,
+        }
+        for day in range(60)
+    ]
+    return {"runs": runs, "escrow": {"before": 200, "after": 41, "waiting": 3, "median_hours": 1234.5}}
 
 
 def show(browser: Chromium, folder: Path, fragment: str = "", name: str = "report.html") -> None:
@@ -473,6 +489,16 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Chromium, folder: Pat
         browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
         assert violations(browser) == [], fragment
         assert browser.evaluate("document.documentElement.scrollWidth") == width, fragment
+
+
+def test_axe_looks_at_the_trend(browser: Chromium, folder: Path) -> None:
+    show(browser, folder)
+    assert browser.evaluate("document.querySelectorAll('svg.trend g').length") == 60
+    assert browser.evaluate("document.querySelectorAll('#trend-title ~ details tbody tr').length") == 60
+    assert violations(browser) == []
+    browser.evaluate("document.querySelector('svg.trend').removeAttribute('aria-label')")
+    browser.evaluate("document.querySelectorAll('svg.trend title').forEach((t) => t.remove())")
+    assert [line.split(":")[0] for line in violations(browser)] == ["svg-img-alt"]
 
 
 def test_axe_would_find_something(browser: Chromium, folder: Path) -> None:

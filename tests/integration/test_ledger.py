@@ -179,6 +179,7 @@ def test_killed_at_every_write(settings: LedgerSettings, after: bool) -> None:
             for run in reader.closed.values():
                 assert run.facts is not None
                 assert run.facts.verdicts == {"escrowed": 3}
+                assert {name: number for name, (number, _sum) in run.tables.items()} == _rows_of(settings, run.number)
             assert {host: kept.observation for host, kept in reader.last_observations(HOSTS).items()} == {h: observation(h) for h in HOSTS}
             # what was proven before the kill is either there or not, and never something else
             assert set(reader.proofs().records()) <= {proof(entry_id="entry-2")}
@@ -189,6 +190,53 @@ def test_killed_at_every_write(settings: LedgerSettings, after: bool) -> None:
             assert reader.runs[0].node == "last"
             assert sum(run.node == "killed" and run.state is RunState.CLOSED for run in reader.runs) >= 1
             assert any(run.state is RunState.OPEN for run in reader.runs)
+
+
+def _rows_of(settings: LedgerSettings, number: int) -> dict[str, int]:
+    """How many rows of each table a run has, counted by the database; tables without any are left out."""
+    with raw(settings) as connection:
+        tables = {name: schema.table(name) for name in schema.RUN_TABLES}
+        count = sa.func.count()
+        found = {name: connection.execute(sa.select(count).where(rows.c.run == number)).scalar_one() for name, rows in tables.items()}
+    return {name: number for name, number in found.items() if number}
+
+
+def _killed_at_upkeep(settings: LedgerSettings, at: int) -> None:
+    """Make the ledger where there is none, tidy it, and be killed at the ``at``-th statement or commit of all that."""
+    left = [at]
+
+    def step(*_unused: object) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", step)
+    sa.event.listen(sa.Engine, "commit", step)
+    with opened(replace(settings, keep_days=10), clock=lambda: NOW + timedelta(days=11)) as ledger:
+        ledger.tidy()
+    os._exit(7)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["made", "tidied"])
+def test_killed_while_it_is_made_or_tidied(settings: LedgerSettings, there: bool) -> None:
+    code, steps = 0, 0
+    while code != 7:
+        if there:  # something old to be removed, and something of today that stays
+            with opened(settings, clock=now) as ledger:
+                write_run(ledger, ["gone"])
+            with opened(settings, clock=lambda: NOW + timedelta(days=11)) as ledger:
+                write_run(ledger, HOSTS)
+        steps += 1
+        code = in_child(_killed_at_upkeep, settings, steps)
+        assert code in (7, -signal.SIGKILL)
+        with opened(settings, clock=lambda: NOW + timedelta(days=11)) as ledger, ledger.read() as reader:
+            assert set(reader.last_observations([*HOSTS, "gone"])) in ([set(HOSTS), {*HOSTS, "gone"}] if there else [set()])
+            assert not +reader.doubtful, f"step {steps}"
+    assert steps > 8, "nothing was killed"
+    with opened(settings, clock=now) as ledger:
+        write_run(ledger, HOSTS)
+        with ledger.read() as reader:
+            assert set(reader.last_observations(HOSTS)) == set(HOSTS)
 
 
 # --- several writers ----------------------------------------------------------------------------------------------------------------------
@@ -318,6 +366,9 @@ def test_rows_of_every_kind_of_nonsense_are_no_error(settings: LedgerSettings) -
         assert list(reader.proofs().records()) == []
         assert reader.first_seen("protectors") == {}
         assert reader.first_seen("entries") == {}
+        assert (reader.protectors(), reader.entries()) == ({}, {})
+        (closed,) = reader.closed.values()
+        assert list(reader.owners(closed, "text")) == []
         assert reader.history("text", limit=5).verdicts == ()
         assert reader.doubtful.total() > 10
 
