@@ -74,7 +74,7 @@ class _Reader:
         if value is None:
             return None
         # nearly every one, and there are millions in a large fleet
-        if type(value) is str and len(value) <= MAX_TEXT and value.isascii():
+        if value.__class__ is str and len(value) <= MAX_TEXT and value.isascii():
             return value
         if not isinstance(value, str):
             raise self.bad(name, "a text", value)

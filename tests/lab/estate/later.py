@@ -83,7 +83,7 @@ def later_truth(truth: dict[str, Any], happened: list[Happening]) -> dict[str, A
 
 
 def _proven(estate: Estate, truth: Mapping[str, Any]) -> Iterator[_Proven]:
-    in_ad = Counter(key_id for entry in estate.entries for key_id in {entry.key_id, entry.cn_key_id or entry.key_id})
+    in_ad = Counter(key_id for entry in estate.entries for key_id in dict.fromkeys((entry.key_id, entry.cn_key_id or entry.key_id)))
     in_entra = Counter(key.key_id for key in estate.entra_keys)
     listed = Counter(key_id for volume in truth["volumes"] for key_id in volume["protectors"])
     protectors = [item for host in estate.hosts for volume in host.volumes for item in volume.protectors]

@@ -51,5 +51,5 @@ PAGES = {
     "en-US": ("Device name", "Key ID", "Recovery key", "Drive", "Key upload date", "5/4/2026 9:15:02 AM"),
     "de-DE": ("Gerätename", "Schlüssel-ID", "Wiederherstellungsschlüssel", "Laufwerk", "Uploaddatum", "04.05.2026 09:15:02"),
     "ja-JP": ("デバイス名", "キー ID", "回復キー", "ドライブ", "アップロード日", "2026/05/04 9:15:02"),
-    "fr-FR": ("Nom de l’appareil", "ID de clé", "Clé de récupération", "Lecteur", "Date de chargement", "04/05/2026 09:15:02"),
+    "fr-FR": ("Nom de l\u2019appareil", "ID de clé", "Clé de récupération", "Lecteur", "Date de chargement", "04/05/2026 09:15:02"),
 }

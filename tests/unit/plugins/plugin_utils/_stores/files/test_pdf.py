@@ -129,7 +129,7 @@ def test_neither_path_nor_content_is_in_the_workers_arguments(monkeypatch: pytes
 
     def run(command: list[str], **more: Any) -> Any:
         seen.append((command, more["env"]))
-        return real(command, **more)
+        return real(command, check=more.pop("check", False), **more)
 
     monkeypatch.setattr(subprocess, "run", run)
     assert KEY.password in read(document(KEY.password))[0]
