@@ -37,8 +37,6 @@ __all__ = ["FAULTS", "HOSTS_MODULE", "Lab", "LabError", "LabOptions", "clear", "
 HOSTS_MODULE = "ansible_collections.keyward.bitlocker.tests.lab.hosts"
 #: how far above their usual ports servers listen that stand behind proxies
 BEHIND = 10_000
-#: points that a conversion gains whenever a host is asked for it
-CONVERSION_PROGRESS = 25
 #: faults of a whole store, by what they do
 FAULTS = {
     "ad_down": "the directory refuses connections",
@@ -54,7 +52,8 @@ class LabOptions:
     ``hosts``, ``seed``, ``copies``, ``proof``: see the generator. ``entra``: a tenant beside the directory (of an estate that is given it
     is the estate that says so). ``fault``: one of FAULTS. ``kerberos``: a KDC, and keys for the hosts' services. ``record_ldap``: a proxy
     stands before the directory and writes every request to ``logs/ldap-requests.jsonl``; what Entra is asked is always in
-    ``logs/entra-requests.jsonl``.
+    ``logs/entra-requests.jsonl``. ``conversion_progress``: points that a conversion gains whenever somebody asks for it; the truth of an
+    estate whose volumes go on converting is another at every reading.
     """
 
     hosts: int = generator.DEFAULT_HOSTS
@@ -65,6 +64,7 @@ class LabOptions:
     fault: str | None = None
     kerberos: bool = False
     record_ldap: bool = False
+    conversion_progress: int = 0
     #: servers listen beside their usual ports, where a CrashProxies stands (crash/proxies.py)
     behind_proxies: bool = False
 
@@ -257,7 +257,7 @@ class Lab:
         ready = self.folder / "hosts.ready"
         command = [sys.executable, "-m", HOSTS_MODULE, "--estate", str(estate_file), "--ca", str(authority.directory)]
         command += ["--state", str(self.folder / "hosts"), "--logs", str(self.logs / "hosts"), "--ready", str(ready)]
-        command += ["--changed", str(self.folder / as_it_is.CHANGED_HOSTS), "--progress", str(CONVERSION_PROGRESS)]
+        command += ["--changed", str(self.folder / as_it_is.CHANGED_HOSTS), "--progress", str(self.options.conversion_progress)]
         command += ["--directory", self.block.directory]
         if self.entra is not None:
             command += ["--tenant", self.entra.device_url]

@@ -8,6 +8,7 @@ import http.client
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,10 @@ def test_what_a_host_was_asked_is_done_or_not(proxies: CrashProxies, kind: str, 
         with pytest.raises((ConnectionError, http.client.RemoteDisconnected, ssl.SSLError)):
             change(proxies)
     assert passwords(proxies) == before + done
+    # the proxy writes it down after its client has seen the end of the connection
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and [item.mishap for item in proxies.fate.exchanges] != [kind]:
+        time.sleep(0.01)
     assert [(item.what, item.changes, item.mishap) for item in proxies.fate.exchanges] == [(f"Invoke {ADD}", True, kind)]
 
 
