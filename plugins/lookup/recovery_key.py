@@ -80,7 +80,7 @@ EXAMPLES = r"""
                entra={'auth_method': 'certificate'}, match='newest', record=true, reason='Depot repair', ticket='CHG-42') }}
   ansible.builtin.copy:
     content: "{{ found | to_json }}"
-    dest: /root/keys.json
+    dest: /srv/keys.json
     mode: '0600'
   no_log: true
   diff: false
